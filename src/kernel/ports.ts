@@ -1,0 +1,167 @@
+/**
+ * What the driver needs from the kernel, as small interfaces. Adapters in this folder implement them over netlink and
+ * plain sockets; fakes in test/fakes implement them in memory and check their callers.
+ *
+ * Failures are KernelError, or FairwayError where a user can do something about it.
+ */
+import type { Protocol } from "../model/endpoint.ts";
+import type { IfName, Mac } from "../model/ids.ts";
+import type { InterfaceAddress, IpAddress, Prefix } from "../model/ip.ts";
+import type { ElementChange, NftElement, Ruleset } from "../plan/ruleset.ts";
+
+/** A refusal by the kernel: the operation, the errno and the kernel's own words when it gave some. */
+export class KernelError extends Error {
+  readonly operation: string;
+  /** Symbolic errno such as "EEXIST". */
+  readonly errno: string;
+
+  constructor(operation: string, errno: string, detail = "") {
+    super(`${operation}: ${errno}${detail === "" ? "" : ` (${detail})`}`);
+    this.name = "KernelError";
+    this.operation = operation;
+    this.errno = errno;
+  }
+}
+
+export function isKernelError(error: unknown, ...errnos: readonly string[]): error is KernelError {
+  return error instanceof KernelError && (errnos.length === 0 || errnos.includes(error.errno));
+}
+
+export interface BridgeSpec {
+  readonly name: IfName;
+  readonly mac: Mac;
+  readonly mtu: number;
+  /** Ownership mark, kept by the kernel as IFLA_IFALIAS. */
+  readonly alias: string;
+  /** Host addresses on the bridge; IPv6 ones are added without duplicate address detection. */
+  readonly addresses: readonly InterfaceAddress[];
+  /** False: IPv6 is switched off on the bridge (CVE-2024-32473). */
+  readonly ipv6: boolean;
+}
+
+export interface VethSpec {
+  readonly host: IfName;
+  readonly sandbox: IfName;
+  readonly bridge: IfName;
+  readonly sandboxMac: Mac;
+  readonly mtu: number;
+  readonly alias: string;
+  /** Isolated ports reach the bridge itself, never each other. */
+  readonly isolated: boolean;
+}
+
+export interface OwnedLink {
+  readonly name: string;
+  readonly alias: string;
+  readonly kind: string;
+}
+
+export interface HostRoute {
+  /** Absent for a default route. */
+  readonly destination?: Prefix;
+  readonly device: string;
+  /** True when the destination is on the link, not behind a next hop. */
+  readonly onLink: boolean;
+  /** Metric; the lowest wins. */
+  readonly priority: number;
+}
+
+export interface LinkPort {
+  /**
+   * Creates the bridge, or brings an existing one of ours to this state.
+   * @throws FairwayError FW3007 when the name belongs to somebody else's interface.
+   */
+  ensureBridge(spec: BridgeSpec): Promise<void>;
+  /**
+   * Creates the pair attached and up on the host side. A leftover pair of ours with this name is replaced.
+   * @throws FairwayError FW3008 when the bridge takes no more ports.
+   */
+  addVeth(spec: VethSpec): Promise<void>;
+  /** Queues links of ours for deletion; absent ones are fine. Resolves when queued, not when gone. */
+  deleteLater(names: readonly IfName[]): void;
+  /** Resolves when everything queued so far is gone from the kernel. */
+  settled(): Promise<void>;
+  /** All links that carry our ownership mark. */
+  listOwned(): Promise<readonly OwnedLink[]>;
+  /** MTU in bytes of the interface with the best default route (IPv4 first); undefined without one. */
+  uplinkMtuBytes(): Promise<number | undefined>;
+  /** Routes of the main table, both families. */
+  listRoutes(): Promise<readonly HostRoute[]>;
+}
+
+export interface NftPort {
+  /** Makes our tables exactly this, in one transaction: readers see the old or the new state. */
+  install(ruleset: Ruleset, elements: readonly NftElement[]): Promise<void>;
+  /**
+   * Adds and removes elements in one transaction.
+   * @throws KernelError ENOENT or EEXIST when the kernel's tables are not what we left there.
+   */
+  change(change: ElementChange): Promise<void>;
+  /** Removes our tables; absent ones are fine. */
+  remove(ruleset: Ruleset): Promise<void>;
+}
+
+/** One published port: all `addresses` at the same number, out of first..last (0..0: the kernel picks). */
+export interface PortClaim {
+  readonly protocol: Protocol;
+  readonly addresses: readonly IpAddress[];
+  readonly first: number;
+  readonly last: number;
+}
+
+/** A claim that another socket stands in the way of. */
+export interface ClaimConflict {
+  readonly claim: PortClaim;
+  readonly address: IpAddress;
+  readonly port: number;
+  /** "EADDRINUSE", "EADDRNOTAVAIL", … */
+  readonly errno: string;
+  /** Process that holds the port, when it could be found: "nginx (pid 812)". */
+  readonly holder?: string;
+}
+
+/** Keeps host ports from being taken by others: one bound, silent socket per address and port. */
+export interface HostPortPort {
+  /** All or nothing. The chosen port per claim, in order, or the first conflict. */
+  claim(owner: string, claims: readonly PortClaim[]): Promise<readonly number[] | ClaimConflict>;
+  /** Frees everything of this owner; an unknown owner is fine. */
+  release(owner: string): Promise<void>;
+}
+
+/** Flows to forget: all of a container address, or all to a host port. */
+export type FlowFilter =
+  | { readonly kind: "address"; readonly address: IpAddress }
+  | {
+      readonly kind: "hostPort";
+      readonly protocol: Protocol;
+      /** Unspecified: any address of the family. */
+      readonly address: IpAddress;
+      readonly first: number;
+      readonly last: number;
+    };
+
+export interface ConntrackPort {
+  /** Deletes matching entries, in the background and in batches. */
+  forgetLater(filters: readonly FlowFilter[]): void;
+  settled(): Promise<void>;
+}
+
+export interface SysctlPort {
+  /** Value without the newline; undefined when this kernel has no such knob. `path` is below /proc/sys. */
+  read(path: readonly string[]): string | undefined;
+  write(path: readonly string[], value: string): void;
+}
+
+/** The one place where we meet the engine's own packet filter: a jump in DOCKER-USER, where that chain exists. */
+export interface EngineFirewallPort {
+  /** Makes sure that forwarded traffic of our interfaces is left to our own table. Idempotent. */
+  admit(): Promise<void>;
+  /** Takes all of it back. Idempotent. */
+  retract(): Promise<void>;
+}
+
+export interface LinkMonitorPort {
+  /** Calls back with the name of each link that disappears from our namespace for good. */
+  onLinkGone(listener: (name: string) => void): void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,135 @@
+import { isIPv4, isIPv6 } from "node:net";
+import { Address4, Address6 } from "ip-address";
+import { FairwayError } from "../errors.ts";
+
+declare const brand: unique symbol;
+
+/** A host address in canonical text: "10.0.0.1", "fd00::1" (RFC 5952). */
+export type IpAddress = string & { readonly [brand]: "IpAddress" };
+/** A prefix without host bits, canonical: "10.0.0.0/24". */
+export type Prefix = string & { readonly [brand]: "Prefix" };
+/** An address with its prefix length, host bits kept: "10.0.0.1/24". */
+export type InterfaceAddress = string & { readonly [brand]: "InterfaceAddress" };
+export type Family = "ipv4" | "ipv6";
+
+export function familyOf(value: IpAddress | Prefix | InterfaceAddress): Family {
+  return value.includes(":") ? "ipv6" : "ipv4";
+}
+
+export function parseIpAddress(text: string, what = "address"): IpAddress {
+  if (isIPv4(text)) {
+    return new Address4(text).correctForm() as IpAddress;
+  }
+  if (isIPv6(text) && !text.includes("%")) {
+    return new Address6(text).correctForm() as IpAddress;
+  }
+  throw notAnAddress(text, what, "an IPv4 or IPv6 address");
+}
+
+export function parseInterfaceAddress(text: string, what = "address"): InterfaceAddress {
+  const [host, length, ...rest] = text.split("/");
+  if (host === undefined || length === undefined || rest.length > 0 || !/^\d{1,3}$/.test(length)) {
+    throw notAnAddress(text, what, "an address with a prefix length");
+  }
+  const address = parseIpAddress(host, what);
+  const bits = Number(length);
+  if (bits > addressBits(familyOf(address))) {
+    throw notAnAddress(text, what, "an address with a prefix length");
+  }
+  return `${address}/${bits}` as InterfaceAddress;
+}
+
+/** Takes "10.0.0.7/24" as well and drops the host bits, as the engine does. */
+export function parsePrefix(text: string, what = "subnet"): Prefix {
+  return prefixOf(parseInterfaceAddress(text, what));
+}
+
+export function addressBits(family: Family): 32 | 128 {
+  return family === "ipv4" ? 32 : 128;
+}
+
+export function hostOf(address: InterfaceAddress): IpAddress {
+  return address.slice(0, address.indexOf("/")) as IpAddress;
+}
+
+export function prefixLengthOf(value: Prefix | InterfaceAddress): number {
+  return Number(value.slice(value.indexOf("/") + 1));
+}
+
+export function prefixOf(address: InterfaceAddress): Prefix {
+  return rangeToPrefix(address, prefixLengthOf(address));
+}
+
+export function prefixContains(prefix: Prefix, address: IpAddress): boolean {
+  if (familyOf(prefix) !== familyOf(address)) {
+    return false;
+  }
+  const [first, last] = boundsOf(prefix);
+  const value = toBigInt(address);
+  return first <= value && value <= last;
+}
+
+export function prefixesOverlap(a: Prefix, b: Prefix): boolean {
+  if (familyOf(a) !== familyOf(b)) {
+    return false;
+  }
+  const [aFirst, aLast] = boundsOf(a);
+  const [bFirst, bLast] = boundsOf(b);
+  return aFirst <= bLast && bFirst <= aLast;
+}
+
+/** First and last address of a prefix as numbers, network and broadcast address included. */
+export function boundsOf(prefix: Prefix): [bigint, bigint] {
+  const size = 1n << BigInt(addressBits(familyOf(prefix)) - prefixLengthOf(prefix));
+  const first = toBigInt(prefix.slice(0, prefix.indexOf("/")) as IpAddress);
+  return [first, first + size - 1n];
+}
+
+export function toBigInt(address: IpAddress): bigint {
+  return familyOf(address) === "ipv4" ? new Address4(address).bigInt() : new Address6(address).bigInt();
+}
+
+export function fromBigInt(value: bigint, family: Family): IpAddress {
+  const parsed = family === "ipv4" ? Address4.fromBigInt(value) : Address6.fromBigInt(value);
+  return parsed.correctForm() as IpAddress;
+}
+
+/** Network byte order, 4 or 16 bytes. */
+export function toBytes(address: IpAddress): Buffer {
+  const bits = addressBits(familyOf(address));
+  return Buffer.from(
+    toBigInt(address)
+      .toString(16)
+      .padStart(bits / 4, "0"),
+    "hex",
+  );
+}
+
+export function fromBytes(bytes: Uint8Array): IpAddress {
+  const family: Family = bytes.length === 4 ? "ipv4" : "ipv6";
+  return fromBigInt(BigInt(`0x${Buffer.from(bytes).toString("hex")}`), family);
+}
+
+export function isLoopback(address: IpAddress): boolean {
+  return familyOf(address) === "ipv4" ? address.startsWith("127.") : address === "::1";
+}
+
+/** "0.0.0.0" or "::": every address of the family. */
+export function isUnspecified(address: IpAddress): boolean {
+  return address === "0.0.0.0" || address === "::";
+}
+
+function rangeToPrefix(address: InterfaceAddress, length: number): Prefix {
+  const family = familyOf(address);
+  const shift = BigInt(addressBits(family) - length);
+  const first = (toBigInt(hostOf(address)) >> shift) << shift;
+  return `${fromBigInt(first, family)}/${length}` as Prefix;
+}
+
+function notAnAddress(text: string, what: string, wanted: string): FairwayError {
+  return new FairwayError({
+    code: "FW3003",
+    what: `${what} ${JSON.stringify(text.slice(0, 60))} is not ${wanted}`,
+    fix: 'write it like "10.88.0.1/24" or "fd00:88::1/64"',
+  });
+}
