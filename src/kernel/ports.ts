@@ -4,10 +4,12 @@
  *
  * Failures are KernelError, or FairwayError where a user can do something about it.
  */
-import type { Protocol } from "../model/endpoint.ts";
-import type { IfName, Mac } from "../model/ids.ts";
-import type { InterfaceAddress, IpAddress, Prefix } from "../model/ip.ts";
+import type { IfName } from "../model/ids.ts";
+import type { IpAddress, Prefix } from "../model/ip.ts";
 import type { ElementChange, NftElement, Ruleset } from "../plan/ruleset.ts";
+import type { BridgeSpec, FlowFilter, PortClaim, VethSpec } from "../plan/specs.ts";
+
+export type { BridgeSpec, FlowFilter, PortClaim, VethSpec } from "../plan/specs.ts";
 
 /** A refusal by the kernel: the operation, the errno and the kernel's own words when it gave some. */
 export class KernelError extends Error {
@@ -25,29 +27,6 @@ export class KernelError extends Error {
 
 export function isKernelError(error: unknown, ...errnos: readonly string[]): error is KernelError {
   return error instanceof KernelError && (errnos.length === 0 || errnos.includes(error.errno));
-}
-
-export interface BridgeSpec {
-  readonly name: IfName;
-  readonly mac: Mac;
-  readonly mtu: number;
-  /** Ownership mark, kept by the kernel as IFLA_IFALIAS. */
-  readonly alias: string;
-  /** Host addresses on the bridge; IPv6 ones are added without duplicate address detection. */
-  readonly addresses: readonly InterfaceAddress[];
-  /** False: IPv6 is switched off on the bridge (CVE-2024-32473). */
-  readonly ipv6: boolean;
-}
-
-export interface VethSpec {
-  readonly host: IfName;
-  readonly sandbox: IfName;
-  readonly bridge: IfName;
-  readonly sandboxMac: Mac;
-  readonly mtu: number;
-  readonly alias: string;
-  /** Isolated ports reach the bridge itself, never each other. */
-  readonly isolated: boolean;
 }
 
 export interface OwnedLink {
@@ -101,14 +80,6 @@ export interface NftPort {
   remove(ruleset: Ruleset): Promise<void>;
 }
 
-/** One published port: all `addresses` at the same number, out of first..last (0..0: the kernel picks). */
-export interface PortClaim {
-  readonly protocol: Protocol;
-  readonly addresses: readonly IpAddress[];
-  readonly first: number;
-  readonly last: number;
-}
-
 /** A claim that another socket stands in the way of. */
 export interface ClaimConflict {
   readonly claim: PortClaim;
@@ -127,18 +98,6 @@ export interface HostPortPort {
   /** Frees everything of this owner; an unknown owner is fine. */
   release(owner: string): Promise<void>;
 }
-
-/** Flows to forget: all of a container address, or all to a host port. */
-export type FlowFilter =
-  | { readonly kind: "address"; readonly address: IpAddress }
-  | {
-      readonly kind: "hostPort";
-      readonly protocol: Protocol;
-      /** Unspecified: any address of the family. */
-      readonly address: IpAddress;
-      readonly first: number;
-      readonly last: number;
-    };
 
 export interface ConntrackPort {
   /** Deletes matching entries, in the background and in batches. */
@@ -163,5 +122,17 @@ export interface EngineFirewallPort {
 export interface LinkMonitorPort {
   /** Calls back with the name of each link that disappears from our namespace for good. */
   onLinkGone(listener: (name: string) => void): void;
+  /** Calls back when events were lost, so that the listener can compare as a whole. */
+  onOverrun(listener: () => void): void;
   close(): Promise<void>;
+}
+
+/** Everything that the applying room needs from the kernel. */
+export interface Kernel {
+  readonly links: LinkPort;
+  readonly nft: NftPort;
+  readonly hostPorts: HostPortPort;
+  readonly conntrack: ConntrackPort;
+  readonly sysctls: SysctlPort;
+  readonly engineFirewall: EngineFirewallPort;
 }

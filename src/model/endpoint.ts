@@ -47,6 +47,4 @@ export interface Endpoint {
   /** The engine's handle of the sandbox; compared, never opened. */
   readonly sandboxKey?: string;
   readonly publications: readonly Publication[];
-  /** Looked up in the engine later, for people; never decides anything. */
-  readonly containerName?: string;
 }

@@ -14,6 +14,9 @@ export type Mac = string & { readonly [brand]: "Mac" };
 const idPattern = /^[a-z0-9]{12,64}$/;
 // Excludes "%" (template in the kernel), "/", ":" and a leading dot; see dev_valid_name() in net/core/dev.c.
 const ifNamePattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/;
+// Directories of /proc/sys/net/ipv4/conf that are no interfaces; the kernel refuses devices with these names
+// (devinet_sysctl_register() in net/ipv4/devinet.c), and writing below them would change every interface.
+const sysctlWords: readonly string[] = ["all", "default"];
 const macPattern = /^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i;
 
 export function parseNetworkId(text: string): NetworkId {
@@ -36,7 +39,7 @@ function parseId(text: string, noun: string): string {
 }
 
 export function isIfName(text: string): text is IfName {
-  return ifNamePattern.test(text);
+  return ifNamePattern.test(text) && !sysctlWords.includes(text);
 }
 
 /** @throws FairwayError FW1002 naming `what` the name is for. */

@@ -16,24 +16,36 @@ export function familyOf(value: IpAddress | Prefix | InterfaceAddress): Family {
   return value.includes(":") ? "ipv6" : "ipv4";
 }
 
+/**
+ * Each address has one spelling afterwards. An IPv4-mapped IPv6 address is the IPv4 address it stands for
+ * (RFC 4291 section 2.5.5.2), as in Go's net.IP: in a packet filter the mapped form would never match.
+ * @throws FairwayError FW3003; leading zeros and zones are refused.
+ */
 export function parseIpAddress(text: string, what = "address"): IpAddress {
   if (isIPv4(text)) {
-    return new Address4(text).correctForm() as IpAddress;
+    return text as IpAddress;
   }
   if (isIPv6(text) && !text.includes("%")) {
-    return new Address6(text).correctForm() as IpAddress;
+    return unmapped(new Address6(text).correctForm() as IpAddress);
   }
   throw notAnAddress(text, what, "an IPv4 or IPv6 address");
 }
 
+function unmapped(address: IpAddress): IpAddress {
+  const mapped = /^::ffff:[0-9a-f]{1,4}:[0-9a-f]{1,4}$/.test(address);
+  return mapped ? fromBigInt(toBigInt(address) & 0xffff_ffffn, "ipv4") : address;
+}
+
 export function parseInterfaceAddress(text: string, what = "address"): InterfaceAddress {
   const [host, length, ...rest] = text.split("/");
-  if (host === undefined || length === undefined || rest.length > 0 || !/^\d{1,3}$/.test(length)) {
+  if (host === undefined || length === undefined || rest.length > 0 || !/^(0|[1-9]\d{0,2})$/.test(length)) {
     throw notAnAddress(text, what, "an address with a prefix length");
   }
   const address = parseIpAddress(host, what);
   const bits = Number(length);
-  if (bits > addressBits(familyOf(address))) {
+  // A mapped address with a prefix length has no meaning in either family.
+  const isMapped = familyOf(address) === "ipv4" && host.includes(":");
+  if (isMapped || bits > addressBits(familyOf(address))) {
     throw notAnAddress(text, what, "an address with a prefix length");
   }
   return `${address}/${bits}` as InterfaceAddress;
@@ -117,6 +129,16 @@ export function isLoopback(address: IpAddress): boolean {
 /** "0.0.0.0" or "::": every address of the family. */
 export function isUnspecified(address: IpAddress): boolean {
   return address === "0.0.0.0" || address === "::";
+}
+
+/** 224.0.0.0/4 with the class above it (RFC 1112), or ff00::/8. */
+export function isMulticast(address: IpAddress): boolean {
+  return familyOf(address) === "ipv4" ? Number.parseInt(address, 10) >= 224 : /^ff[0-9a-f]{2}:/.test(address);
+}
+
+/** 169.254.0.0/16 (RFC 3927) or fe80::/10: means something on one link only. */
+export function isLinkLocal(address: IpAddress): boolean {
+  return familyOf(address) === "ipv4" ? address.startsWith("169.254.") : /^fe[89ab][0-9a-f]:/.test(address);
 }
 
 function rangeToPrefix(address: InterfaceAddress, length: number): Prefix {

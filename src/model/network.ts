@@ -8,8 +8,12 @@ export interface Pool {
   readonly gateway?: InterfaceAddress;
 }
 
+/** creating: recorded, not yet answered; whoever finds it after a crash takes it back. */
+export type NetworkState = "creating" | "ready";
+
 interface NetworkBase {
   readonly id: NetworkId;
+  readonly state: NetworkState;
   /** No way out or in: no gateway, no published ports. */
   readonly internal: boolean;
   readonly ipv4: readonly Pool[];

@@ -1,0 +1,15 @@
+import express, { type Express } from "express";
+import type { DaemonStatus } from "./status.ts";
+
+/** The read-only interface for people and their tools, on a socket of its own: the engine's socket stays the engine's. */
+export function createApi(status: () => DaemonStatus): Express {
+  const app = express();
+  app.disable("x-powered-by");
+  app.get("/v1/status", (_request, response) => {
+    response.json(status());
+  });
+  app.use((_request, response) => {
+    response.status(404).json({ error: "not found; this socket serves GET /v1/status" });
+  });
+  return app;
+}

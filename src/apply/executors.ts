@@ -1,0 +1,44 @@
+import type { Kernel } from "../kernel/ports.ts";
+import type { Family } from "../model/ip.ts";
+import type { Step, StepOf, Verb } from "../plan/steps.ts";
+import type { Firewall } from "./firewall.ts";
+
+/** One function per verb; a verb without its executor does not compile. */
+export type Executors = { readonly [V in Verb]: (step: StepOf<V>) => Promise<void> };
+
+export function createExecutors(kernel: Kernel, firewall: Firewall, onForwarding: (family: Family) => void): Executors {
+  return {
+    enableForwarding: async (step) => {
+      for (const family of step.families) {
+        enableForwarding(kernel, family, onForwarding);
+      }
+    },
+    admitForwarding: () => kernel.engineFirewall.admit(),
+    ensureBridge: (step) => kernel.links.ensureBridge(step.spec),
+    addVeth: (step) => kernel.links.addVeth(step.spec),
+    deleteLinks: async (step) => kernel.links.deleteLater(step.names),
+    changeElements: (step) => firewall.change(step),
+    forgetFlows: async (step) => kernel.conntrack.forgetLater(step.filters),
+  };
+}
+
+const forwardingKnob: Readonly<Record<Family, readonly string[]>> = {
+  ipv4: ["net", "ipv4", "ip_forward"],
+  ipv6: ["net", "ipv6", "conf", "all", "forwarding"],
+};
+
+/** Never switched off again: the engine and others rely on it too. */
+function enableForwarding(kernel: Kernel, family: Family, onForwarding: (family: Family) => void): void {
+  const knob = forwardingKnob[family];
+  const value = kernel.sysctls.read(knob);
+  // IPv6 has further values (2: on, and router advertisements still taken) that must stay.
+  if (value === "0") {
+    kernel.sysctls.write(knob, "1");
+    onForwarding(family);
+  }
+}
+
+export async function execute(executors: Executors, step: Step): Promise<void> {
+  const run = executors[step.do] as (step: Step) => Promise<void>;
+  await run(step);
+}

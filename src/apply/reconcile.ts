@@ -1,0 +1,122 @@
+import type { OwnedLink } from "../kernel/ports.ts";
+import type { Endpoint } from "../model/endpoint.ts";
+import type { EndpointId, IfName } from "../model/ids.ts";
+import type { Network } from "../model/network.ts";
+import { planBridge } from "../plan/bridge.ts";
+import type { PortClaim } from "../plan/specs.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** At every start, before the first call is served: the kernel as the last run left it, or an empty one after a reboot. */
+export async function recover(workshop: Workshop): Promise<void> {
+  await takeBackHalfDoneNetworks(workshop);
+  await reconcile(workshop);
+  await reclaimHostPorts(workshop);
+}
+
+/**
+ * Makes the kernel what the records say. Running traffic is not touched where the kernel is right already. Safe while
+ * calls are being served: records come before kernel objects, and the kernel is read before the records.
+ */
+export async function reconcile(workshop: Workshop): Promise<void> {
+  const { registry, log } = workshop;
+  const links = await workshop.kernel.links.listOwned();
+  removeOrphanLinks(workshop, links);
+  await removeDeadEndpoints(workshop, links);
+  for (const network of registry.networks().filter(({ state }) => state === "ready")) {
+    await restoreNetwork(workshop, network);
+  }
+  if (registry.networks().length > 0) {
+    await workshop.firewall.install();
+    await workshop.kernel.engineFirewall.admit();
+  } else {
+    await workshop.leaveHostWhenUnused();
+  }
+  log.info("reconciled", { networks: registry.networks().length, endpoints: registry.endpoints().length });
+}
+
+/** The engine was never told that these exist. */
+async function takeBackHalfDoneNetworks(workshop: Workshop): Promise<void> {
+  for (const network of workshop.registry.networks().filter(({ state }) => state === "creating")) {
+    workshop.log.warn("took back a half-created network", { networkId: network.id });
+    await workshop.removeNetwork(network.id);
+  }
+}
+
+/**
+ * A joined endpoint without its host link is dead: the host was rebooted, or the container ended while nobody told us.
+ * The engine may never send its delete, and would give the address to the next container.
+ */
+async function removeDeadEndpoints(workshop: Workshop, links: readonly OwnedLink[]): Promise<void> {
+  const present = new Set(links.map(({ name }) => name));
+  for (const endpoint of workshop.registry.endpoints()) {
+    if (endpoint.state === "joined" && !present.has(endpoint.hostIf)) {
+      await removeIfDead(workshop, endpoint.id);
+    }
+  }
+}
+
+/** Looks again when it is this endpoint's turn: a join may have been under way. */
+export async function removeIfDead(workshop: Workshop, id: EndpointId): Promise<void> {
+  await workshop.queue.run(id, async () => {
+    const endpoint = workshop.registry.endpoint(id);
+    if (endpoint?.state !== "joined") {
+      return;
+    }
+    const links = await workshop.kernel.links.listOwned();
+    if (links.every(({ name }) => name !== endpoint.hostIf)) {
+      workshop.log.warn("removed an endpoint whose link is gone", { endpointId: id });
+      await workshop.removeEndpoint(id);
+    }
+  });
+}
+
+function removeOrphanLinks(workshop: Workshop, links: readonly OwnedLink[]): void {
+  const { registry } = workshop;
+  const wanted = new Set<string>([
+    ...registry.networks().map(({ bridge }) => bridge),
+    ...registry.endpoints().flatMap(({ hostIf, sandboxIf }) => [hostIf, sandboxIf]),
+  ]);
+  const orphans = links.map(({ name }) => name).filter((name) => !wanted.has(name));
+  if (orphans.length > 0) {
+    workshop.log.warn("removed leftover links", { orphans });
+    workshop.kernel.links.deleteLater(orphans as IfName[]);
+  }
+}
+
+async function restoreNetwork(workshop: Workshop, network: Network): Promise<void> {
+  try {
+    await workshop.kernel.links.ensureBridge(planBridge(network));
+  } catch (error) {
+    workshop.log.error("could not restore a network", { networkId: network.id, error: String(error) });
+  }
+}
+
+/** Sockets die with the process; the published ports did not. */
+async function reclaimHostPorts(workshop: Workshop): Promise<void> {
+  for (const endpoint of workshop.registry.endpoints()) {
+    const claims = claimsOf(endpoint);
+    if (claims.length === 0) {
+      continue;
+    }
+    await workshop.kernel.hostPorts.release(endpoint.id);
+    const result = await workshop.kernel.hostPorts.claim(endpoint.id, claims);
+    if (!Array.isArray(result)) {
+      workshop.log.warn("a published port was taken by another process meanwhile", {
+        endpointId: endpoint.id,
+        conflict: result,
+      });
+    }
+  }
+}
+
+function claimsOf(endpoint: Endpoint): PortClaim[] {
+  const byPort = new Map<string, PortClaim>();
+  for (const publication of endpoint.publications) {
+    for (let port = publication.hostPortFirst; port <= publication.hostPortLast; port += 1) {
+      const key = `${publication.protocol} ${port}`;
+      const addresses = [...(byPort.get(key)?.addresses ?? []), publication.hostAddress];
+      byPort.set(key, { protocol: publication.protocol, addresses, first: port, last: port });
+    }
+  }
+  return [...byPort.values()];
+}

@@ -1,0 +1,37 @@
+import type { LinkMonitorPort } from "../kernel/ports.ts";
+import type { EndpointId } from "../model/ids.ts";
+import { reconcile, removeIfDead } from "./reconcile.ts";
+import type { Workshop } from "./workshop.ts";
+
+/**
+ * Heals what nobody reports. When an engine is killed, its containers end without a delete ever reaching us; their
+ * links vanish, and with them must go the published ports, before the address leads to another container.
+ *
+ * @param ready resolves after the recovery at start; what vanishes earlier is looked at then
+ */
+export function watchLinks(workshop: Workshop, monitor: LinkMonitorPort, ready: Promise<void>): void {
+  const report = (error: unknown) => workshop.log.error("clean-up after a vanished link failed", { error: String(error) });
+  monitor.onLinkGone((name) => {
+    ready.then(() => handleVanishedLink(workshop, name)).catch(report);
+  });
+  monitor.onOverrun(() => {
+    ready.then(() => reconcile(workshop)).catch(report);
+  });
+}
+
+async function handleVanishedLink(workshop: Workshop, name: string): Promise<void> {
+  const endpointId = endpointOf(workshop, name);
+  if (endpointId !== undefined) {
+    await removeIfDead(workshop, endpointId);
+    return;
+  }
+  const bridge = workshop.registry.networks().find((network) => network.bridge === name);
+  if (bridge?.state === "ready") {
+    workshop.log.warn("a bridge was removed by others; rebuilding", { networkId: bridge.id });
+    await reconcile(workshop);
+  }
+}
+
+function endpointOf(workshop: Workshop, name: string): EndpointId | undefined {
+  return workshop.registry.endpoints().find(({ hostIf, state }) => hostIf === name && state === "joined")?.id;
+}

@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { fetchStatus } from "../api/client.ts";
+import { type ConfigSources, resolveConfig } from "../daemon/config.ts";
+import { type Config, environmentNameOf, flagOf, settingNames, settings } from "../daemon/config-schema.ts";
+import { statusText } from "./status-text.ts";
+
+export interface Surroundings {
+  readonly version: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly print: (text: string) => void;
+  readonly runDaemon: (config: Config) => Promise<void>;
+}
+
+/** The command line. Data goes to standard output; what goes wrong is thrown. */
+export function createProgram(surroundings: Surroundings): Command {
+  const program = new Command("fairway").description("A Docker network driver: docker network create -d fairway …");
+  program.version(surroundings.version, "--version", "print the version");
+  withSettings(program.command("daemon").description("run the driver in the foreground")).action(async (flags) => {
+    await surroundings.runDaemon(configOf(surroundings, flags));
+  });
+  withSettings(program.command("status").description("show networks, containers and published ports"))
+    .option("--json", "print versioned JSON instead of text")
+    .action(async (flags) => {
+      const { runDir } = configOf(surroundings, flags);
+      const status = await fetchStatus(controlSocket(runDir));
+      surroundings.print(flags.json === true ? JSON.stringify(status, undefined, 2) : statusText(status));
+    });
+  program
+    .command("version")
+    .description("print the version")
+    .action(() => surroundings.print(surroundings.version));
+  return program;
+}
+
+/** Where the daemon answers people. */
+export function controlSocket(runDir: string): string {
+  return `${runDir}/api.sock`;
+}
+
+function withSettings(command: Command): Command {
+  command.option("--config <path>", "configuration file (default: /etc/fairway/config.json)");
+  for (const name of settingNames) {
+    const { doc, placeholder, fallback } = settings[name];
+    command.option(`${flagOf(name)} <${placeholder}>`, `${doc} (${environmentNameOf(name)}; default: ${fallback})`);
+  }
+  return command;
+}
+
+function configOf(surroundings: Surroundings, flags: ConfigSources["flags"]): Config {
+  return resolveConfig({ flags, env: surroundings.env, readFile: readIfPresent });
+}
+
+function readIfPresent(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
+      return undefined;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,85 @@
+/** `fairway status` for a terminal. Pure. */
+import type { DaemonStatus, EndpointStatus, NetworkStatus } from "../api/status.ts";
+import { printable } from "../errors.ts";
+import type { Publication } from "../model/endpoint.ts";
+
+export function statusText(status: DaemonStatus): string {
+  const endpoints = status.networks.flatMap((network) => network.endpoints);
+  const head = [
+    `fairway ${status.version}  ${status.ready ? "running" : "starting"} ${duration(status.uptimeSeconds)}   pid ${status.pid}   socket ${status.pluginSocket}`,
+    `networks ${status.networks.length}   endpoints ${endpoints.length}   state ${status.stateDir}`,
+  ];
+  return printableLines([...head, ...status.networks.flatMap(networkLines), "", nextStep(status)]).join("\n");
+}
+
+function networkLines(network: NetworkStatus): string[] {
+  const flags = [
+    network.internal ? "internal" : undefined,
+    network.icc ? undefined : "icc off",
+    network.masquerade || network.internal ? undefined : "no masquerade",
+  ].filter((flag) => flag !== undefined);
+  const name = network.name ?? network.id.slice(0, 12);
+  return [
+    "",
+    [name, network.mode, network.subnets.join(", "), network.bridge, `mtu ${network.mtuBytes}`, ...flags].join("   "),
+    ...alignColumns(network.endpoints.map(endpointRow)).map((line) => `  ${line}`),
+  ];
+}
+
+function endpointRow(endpoint: EndpointStatus): string[] {
+  return [
+    endpoint.container ?? endpoint.id.slice(0, 12),
+    [endpoint.ipv4, endpoint.ipv6].filter((address) => address !== undefined).join(" "),
+    endpoint.hostInterface,
+    endpoint.state === "joined" ? portsText(endpoint.ports) : "(not attached)",
+  ];
+}
+
+const shownPorts = 8;
+
+function portsText(ports: readonly Publication[]): string {
+  const shown = ports.slice(0, shownPorts).map(portText);
+  const more = ports.length - shown.length;
+  return [...shown, ...(more > 0 ? [`and ${more} more (--json)`] : [])].join(", ");
+}
+
+export function portText(port: Publication): string {
+  const host = port.hostAddress.includes(":") ? `[${port.hostAddress}]` : port.hostAddress;
+  const count = port.hostPortLast - port.hostPortFirst;
+  const target = count === 0 ? `${port.containerPort}` : `${port.containerPort}-${port.containerPort + count}`;
+  const source = count === 0 ? `${port.hostPortFirst}` : `${port.hostPortFirst}-${port.hostPortLast}`;
+  return `${host}:${source}->${target}/${port.protocol}`;
+}
+
+function nextStep(status: DaemonStatus): string {
+  return status.networks.length === 0
+    ? "next: docker network create -d fairway mynet"
+    : "details: fairway status --json";
+}
+
+function duration(seconds: number): string {
+  const units: [number, string][] = [
+    [86_400, "d"],
+    [3600, "h"],
+    [60, "min"],
+    [1, "s"],
+  ];
+  const at = units.findIndex(([size]) => seconds >= size);
+  const [size, name] = units[at === -1 ? units.length - 1 : at] ?? [1, "s"];
+  return `${Math.floor(seconds / size)} ${name}`;
+}
+
+function alignColumns(rows: readonly string[][]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("   ")
+      .trimEnd(),
+  );
+}
+
+/** Names come from users; a terminal must not act on them. */
+function printableLines(lines: readonly string[]): string[] {
+  return lines.map(printable);
+}

@@ -1,0 +1,109 @@
+import { FairwayError } from "../errors.ts";
+import type { NetworkId } from "../model/ids.ts";
+import type { Family } from "../model/ip.ts";
+import type { Network } from "../model/network.ts";
+import { parseNetworkOptions } from "../options/network-options.ts";
+import { planBridge, planNetworkElements } from "../plan/bridge.ts";
+import type { Step } from "../plan/steps.ts";
+import type { DriverContext } from "./context.ts";
+import type { CallContext, CreateNetworkRequest } from "./driver.ts";
+import { networkRecord, sameNetwork, subnetsOf } from "./network-record.ts";
+import { findRouteConflict, overlappingNetworks, refuseNetworkOverlap, refuseRouteConflict } from "./overlap.ts";
+
+export async function createNetwork(
+  context: DriverContext,
+  request: CreateNetworkRequest,
+  call: CallContext,
+): Promise<void> {
+  const options = parseNetworkOptions(request.options);
+  const { registry, kernel } = context.workshop;
+  const network = networkRecord(request, options, await kernel.links.uplinkMtuBytes());
+  const existing = registry.network(network.id);
+  if (existing?.state === "ready") {
+    requireSame(existing, network);
+    return;
+  }
+  refuseTakenBridge(context, network);
+  await makeRoom(context, request, network);
+  registry.putNetwork(network);
+  try {
+    await context.workshop.applier.applyOrUndo(creationSteps(network), call.signal);
+  } catch (error) {
+    registry.deleteNetwork(network.id);
+    throw error;
+  }
+  registry.putNetwork({ ...network, state: "ready" });
+  call.onUndelivered(() => deleteNetwork(context, network.id));
+}
+
+export async function deleteNetwork(context: DriverContext, id: NetworkId): Promise<void> {
+  await context.workshop.removeNetwork(id);
+}
+
+/** Rules first: from its first moment the bridge is judged by them. */
+function creationSteps(network: Network): Step[] {
+  return [
+    { do: "enableForwarding", families: network.internal ? [] : familiesOf(network) },
+    { do: "changeElements", add: planNetworkElements(network), remove: [] },
+    { do: "admitForwarding" },
+    { do: "ensureBridge", spec: planBridge(network) },
+  ];
+}
+
+function familiesOf(network: Network): Family[] {
+  return [
+    ...(network.ipv4.length > 0 ? (["ipv4"] as const) : []),
+    ...(network.ipv6.length > 0 ? (["ipv6"] as const) : []),
+  ];
+}
+
+function requireSame(existing: Network, wanted: Network): void {
+  if (!sameNetwork(existing, wanted)) {
+    throw new FairwayError({
+      code: "FW5005",
+      what: `network ${wanted.id.slice(0, 12)} exists already with other settings`,
+      why: "the same id was created before, and a network cannot change",
+      fix: "remove the network and create it again",
+    });
+  }
+}
+
+function refuseTakenBridge(context: DriverContext, network: Network): void {
+  const holder = context.workshop.registry
+    .networks()
+    .find((other) => other.bridge === network.bridge && other.id !== network.id);
+  if (holder !== undefined) {
+    const name = context.names.networkName(holder.id) ?? holder.id.slice(0, 12);
+    throw new FairwayError({
+      code: "FW3007",
+      what: `bridge name ${network.bridge} is taken by network "${name}"`,
+      why: "each network has a bridge of its own",
+      fix: "choose another bridge_name",
+    });
+  }
+}
+
+/**
+ * The engine's own IPAM never assigns one subnet twice, so a network of ours that is in the way is one that the engine
+ * has forgotten (it crashed, or its delete was lost): it goes. Under any other IPAM driver the overlap is refused.
+ */
+async function makeRoom(context: DriverContext, request: CreateNetworkRequest, network: Network): Promise<void> {
+  const { workshop } = context;
+  for (const other of overlappingNetworks(network, workshop.registry.networks())) {
+    if (!assignedByEngine(request)) {
+      refuseNetworkOverlap(network, other, context.names.networkName(other.id));
+    }
+    workshop.log.warn("removed a network that the engine has forgotten", { networkId: other.id });
+    await workshop.removeNetwork(other.id);
+  }
+  await workshop.kernel.links.settled();
+  const ownDevices = new Set<string>(workshop.registry.networks().map(({ bridge }) => bridge));
+  const conflict = findRouteConflict(subnetsOf(network), await workshop.kernel.links.listRoutes(), ownDevices);
+  if (conflict !== undefined) {
+    refuseRouteConflict(conflict.subnet, conflict.route);
+  }
+}
+
+function assignedByEngine(request: CreateNetworkRequest): boolean {
+  return [...request.ipv4, ...request.ipv6].every(({ addressSpace }) => addressSpace === "LocalDefault");
+}

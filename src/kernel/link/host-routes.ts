@@ -1,0 +1,26 @@
+import type { HostRoute } from "../ports.ts";
+import type { RouteInfo } from "./parse.ts";
+import type { Rtnetlink } from "./rtnetlink.ts";
+
+/** Routes of the main table, both families. */
+export async function listHostRoutes(rtnetlink: Rtnetlink): Promise<readonly HostRoute[]> {
+  const ipv4 = await rtnetlink.listRoutes("ipv4");
+  const ipv6 = await rtnetlink.listRoutes("ipv6");
+  const names = new Map((await rtnetlink.listLinks()).map(({ index, name }) => [index, name]));
+  return [...ipv4, ...ipv6].flatMap(({ linkIndex, ...route }) => {
+    const device = names.get(linkIndex);
+    // The link went away between the two answers, and its routes with it.
+    return device === undefined ? [] : [{ ...route, device }];
+  });
+}
+
+/** MTU in bytes of the link that the best default route leads to; IPv6 counts only without an IPv4 one. */
+export async function findUplinkMtuBytes(rtnetlink: Rtnetlink): Promise<number | undefined> {
+  const best = bestDefault(await rtnetlink.listRoutes("ipv4")) ?? bestDefault(await rtnetlink.listRoutes("ipv6"));
+  return best === undefined ? undefined : (await rtnetlink.findLink(best.linkIndex))?.mtu;
+}
+
+function bestDefault(routes: readonly RouteInfo[]): RouteInfo | undefined {
+  const [best] = routes.filter(({ destination }) => destination === undefined).sort((a, b) => a.priority - b.priority);
+  return best;
+}

@@ -1,0 +1,128 @@
+/** What the kernel says about links, addresses and routes, out of whole netlink messages (header included). */
+import { fromBytes, type InterfaceAddress, type IpAddress, type Prefix } from "../../model/ip.ts";
+import { NLMSG_HEADER_BYTES, parseAttributes, readText } from "../netlink/message.ts";
+import * as rt from "./constants.ts";
+
+export interface LinkInfo {
+  readonly index: number;
+  readonly name: string;
+  readonly mtu: number;
+  readonly group: number;
+  /** "" when it has none. */
+  readonly alias: string;
+  /** "bridge", "veth", …; "" for hardware. */
+  readonly kind: string;
+}
+
+export interface AddressInfo {
+  readonly linkIndex: number;
+  readonly address: InterfaceAddress;
+}
+
+/** One next hop of a route of the main table. */
+export interface RouteInfo {
+  readonly destination?: Prefix;
+  readonly linkIndex: number;
+  readonly onLink: boolean;
+  readonly priority: number;
+}
+
+const LINK_HEADER_BYTES = 16;
+const ADDRESS_HEADER_BYTES = 8;
+const ROUTE_HEADER_BYTES = 12;
+const NEXT_HOP_BYTES = 8;
+
+export function parseLink(message: Buffer): LinkInfo {
+  const payload = message.subarray(NLMSG_HEADER_BYTES);
+  const attributes = parseAttributes(payload.subarray(LINK_HEADER_BYTES));
+  const info = parseAttributes(attributes.get(rt.IFLA_LINKINFO) ?? Buffer.alloc(0));
+  return {
+    index: payload.readInt32LE(4),
+    name: text(attributes.get(rt.IFLA_IFNAME)),
+    mtu: u32(attributes.get(rt.IFLA_MTU)),
+    group: u32(attributes.get(rt.IFLA_GROUP)),
+    alias: text(attributes.get(rt.IFLA_IFALIAS)),
+    kind: text(info.get(rt.IFLA_INFO_KIND)),
+  };
+}
+
+/**
+ * Name of the link that an event says is gone; undefined for every other event. A port that leaves its bridge
+ * (AF_BRIDGE) stays, and one that moved to another namespace (it has IFLA_NEW_NETNSID) may come back.
+ */
+export function parseLinkGone(type: number, payload: Buffer): string | undefined {
+  if (type !== rt.RTM_DELLINK || payload.readUInt8(0) !== rt.AF_UNSPEC) {
+    return undefined;
+  }
+  const attributes = parseAttributes(payload.subarray(LINK_HEADER_BYTES));
+  const name = text(attributes.get(rt.IFLA_IFNAME));
+  return name === "" || attributes.has(rt.IFLA_NEW_NETNSID) ? undefined : name;
+}
+
+export function parseAddress(message: Buffer): AddressInfo | undefined {
+  const payload = message.subarray(NLMSG_HEADER_BYTES);
+  const attributes = parseAttributes(payload.subarray(ADDRESS_HEADER_BYTES));
+  // With a peer, IFA_ADDRESS is the peer's (include/uapi/linux/if_addr.h).
+  const bytes = attributes.get(rt.IFA_LOCAL) ?? attributes.get(rt.IFA_ADDRESS);
+  if (bytes === undefined) {
+    return undefined;
+  }
+  const address = `${fromBytes(bytes)}/${payload.readUInt8(1)}` as InterfaceAddress;
+  return { linkIndex: payload.readUInt32LE(4), address };
+}
+
+/** The next hops of a unicast route of the main table; none for every other route. */
+export function parseRoute(message: Buffer): readonly RouteInfo[] {
+  const payload = message.subarray(NLMSG_HEADER_BYTES);
+  const attributes = parseAttributes(payload.subarray(ROUTE_HEADER_BYTES));
+  const table = attributes.get(rt.RTA_TABLE)?.readUInt32LE() ?? payload.readUInt8(4);
+  const isCloned = (payload.readUInt32LE(8) & rt.RTM_F_CLONED) !== 0;
+  if (table !== rt.RT_TABLE_MAIN || payload.readUInt8(7) !== rt.RTN_UNICAST || isCloned) {
+    return [];
+  }
+  const destination = destinationOf(payload.readUInt8(1), attributes);
+  const common = { ...(destination && { destination }), priority: u32(attributes.get(rt.RTA_PRIORITY)) };
+  const output = attributes.get(rt.RTA_OIF);
+  const hops =
+    output === undefined ? parseNextHops(attributes.get(rt.RTA_MULTIPATH)) : [[u32(output), attributes] as const];
+  return hops.map(([linkIndex, hop]) => ({
+    ...common,
+    linkIndex,
+    onLink: !hop.has(rt.RTA_GATEWAY) && !hop.has(rt.RTA_VIA),
+  }));
+}
+
+function destinationOf(length: number, attributes: ReadonlyMap<number, Buffer>): Prefix | undefined {
+  const bytes = attributes.get(rt.RTA_DST);
+  if (bytes === undefined || length === 0) {
+    return undefined;
+  }
+  const address: IpAddress = fromBytes(bytes);
+  return `${address}/${length}` as Prefix;
+}
+
+/** struct rtnexthop: length, flags, hops, interface index; then attributes. */
+function parseNextHops(bytes: Buffer | undefined): (readonly [number, ReadonlyMap<number, Buffer>])[] {
+  const hops: (readonly [number, ReadonlyMap<number, Buffer>])[] = [];
+  for (let at = 0; bytes !== undefined && at + NEXT_HOP_BYTES <= bytes.length; ) {
+    const length = Math.max(bytes.readUInt16LE(at), NEXT_HOP_BYTES);
+    const attributes = parseAttributes(bytes.subarray(at + NEXT_HOP_BYTES, at + length));
+    hops.push([bytes.readInt32LE(at + 4), attributes]);
+    at += (length + 3) & ~3;
+  }
+  return hops;
+}
+
+function text(value: Buffer | undefined): string {
+  return value === undefined ? "" : readText(value);
+}
+
+function u32(value: Buffer | undefined): number {
+  return value === undefined || value.length < 4 ? 0 : value.readUInt32LE();
+}
+
+/** For people: 'a bridge with the alias "uplink"', "a hardware interface". */
+export function describeLink(link: LinkInfo): string {
+  const noun = link.kind === "" ? "a hardware interface" : `a ${link.kind} interface`;
+  return link.alias === "" ? noun : `${noun} with the alias ${JSON.stringify(link.alias)}`;
+}

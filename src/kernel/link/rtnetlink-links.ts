@@ -1,0 +1,74 @@
+import type { IfName } from "../../model/ids.ts";
+import type { NetlinkTransport } from "../netlink/transport.ts";
+import type { BridgeSpec, HostRoute, LinkPort, OwnedLink, SysctlPort, VethSpec } from "../ports.ts";
+import { Bridges } from "./bridges.ts";
+import { findUplinkMtuBytes, listHostRoutes } from "./host-routes.ts";
+import { LinkReaper } from "./link-reaper.ts";
+import { Rtnetlink } from "./rtnetlink.ts";
+import { Veths } from "./veths.ts";
+
+export interface RtnetlinkLinksOptions {
+  readonly sysctls: SysctlPort;
+  /** IFLA_GROUP of our links, set at creation. */
+  readonly linkGroup: number;
+  /** IFLA_GROUP that means "to be deleted". */
+  readonly reapGroup: number;
+  /** Start of IFLA_IFALIAS on every link of ours. */
+  readonly aliasPrefix: string;
+  /** Told of each failed background deletion; it is tried again. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Links of the current network namespace over rtnetlink. */
+export class RtnetlinkLinks implements LinkPort {
+  readonly #rtnetlink: Rtnetlink;
+  readonly #bridges: Bridges;
+  readonly #veths: Veths;
+  readonly #reaper: LinkReaper;
+  readonly #options: RtnetlinkLinksOptions;
+
+  /** @param reaperTransport Only for deletions, which wait long; its own, so that nothing waits behind them. */
+  constructor(transport: NetlinkTransport, reaperTransport: NetlinkTransport, options: RtnetlinkLinksOptions) {
+    const rtnetlink = new Rtnetlink(transport);
+    this.#rtnetlink = rtnetlink;
+    this.#bridges = new Bridges({ rtnetlink, ...options });
+    this.#veths = new Veths({ rtnetlink, ...options });
+    this.#reaper = new LinkReaper({ rtnetlink: new Rtnetlink(reaperTransport), ...options });
+    this.#options = options;
+  }
+
+  async ensureBridge(spec: BridgeSpec): Promise<void> {
+    await this.#reaper.gone(spec.name);
+    await this.#bridges.ensure(spec);
+  }
+
+  async addVeth(spec: VethSpec): Promise<void> {
+    await this.#reaper.gone(spec.host);
+    await this.#veths.add(spec);
+  }
+
+  deleteLater(names: readonly IfName[]): void {
+    this.#veths.forget(names);
+    this.#reaper.deleteLater(names);
+  }
+
+  settled(): Promise<void> {
+    return this.#reaper.settled();
+  }
+
+  async listOwned(): Promise<readonly OwnedLink[]> {
+    const { aliasPrefix, linkGroup } = this.#options;
+    const links = await this.#rtnetlink.listLinks();
+    return links
+      .filter(({ alias, group }) => alias.startsWith(aliasPrefix) || (alias === "" && group === linkGroup))
+      .map(({ name, alias, kind }) => ({ name, alias, kind }));
+  }
+
+  uplinkMtuBytes(): Promise<number | undefined> {
+    return findUplinkMtuBytes(this.#rtnetlink);
+  }
+
+  listRoutes(): Promise<readonly HostRoute[]> {
+    return listHostRoutes(this.#rtnetlink);
+  }
+}

@@ -1,0 +1,131 @@
+import { FairwayError } from "../../errors.ts";
+import { deriveMac } from "../../model/mac.ts";
+import { KernelError, type SysctlPort, type VethSpec } from "../ports.ts";
+import { activatePort, createVeth, deleteLink } from "./codec.ts";
+import { describeLink } from "./parse.ts";
+import type { Rtnetlink } from "./rtnetlink.ts";
+
+/** Smallest MTU that carries IPv6 (RFC 8200 section 5); below it the kernel has no IPv6 on the link. */
+const minIpv6MtuBytes = 1280;
+
+/** Pairs with one end in a bridge. */
+export class Veths {
+  readonly #rtnetlink: Rtnetlink;
+  readonly #sysctls: SysctlPort;
+  readonly #linkGroup: number;
+  readonly #aliasPrefix: string;
+  /** The kernel wants the bridge's number. It never reuses one, so an outdated one is refused. */
+  readonly #bridgeIndexes = new Map<string, number>();
+
+  constructor(parts: { rtnetlink: Rtnetlink; sysctls: SysctlPort; linkGroup: number; aliasPrefix: string }) {
+    this.#rtnetlink = parts.rtnetlink;
+    this.#sysctls = parts.sysctls;
+    this.#linkGroup = parts.linkGroup;
+    this.#aliasPrefix = parts.aliasPrefix;
+  }
+
+  async add(spec: VethSpec): Promise<void> {
+    const wasKnown = this.#bridgeIndexes.has(spec.bridge);
+    let refused = await this.#create(spec);
+    if (wasKnown && (refused?.errno === "EINVAL" || refused?.errno === "ENODEV")) {
+      this.#bridgeIndexes.delete(spec.bridge);
+      refused = await this.#create(spec);
+    }
+    if (refused?.errno === "EEXIST") {
+      await this.#removeLeftover(spec);
+      refused = await this.#create(spec);
+    }
+    if (refused !== undefined) {
+      throw refused.errno === "EXFULL" ? bridgeIsFull(spec, refused) : refused;
+    }
+  }
+
+  /** Bridges that are about to go; saves memory, changes nothing. */
+  forget(names: readonly string[]): void {
+    for (const name of names) {
+      this.#bridgeIndexes.delete(name);
+    }
+  }
+
+  /** The refusal of the creation; a failure behind it takes the pair back and is thrown. */
+  async #create(spec: VethSpec): Promise<KernelError | undefined> {
+    const create = createVeth({
+      host: { name: spec.host, mac: hostMac(spec) },
+      sandbox: { name: spec.sandbox, mac: spec.sandboxMac },
+      mtu: spec.mtu,
+      group: this.#linkGroup,
+      bridgeIndex: await this.#bridgeIndex(spec),
+    });
+    const activate = activatePort({
+      name: spec.host,
+      alias: spec.alias,
+      isolated: spec.isolated,
+      ipv6: spec.mtu >= minIpv6MtuBytes && this.#kernelHasIpv6(),
+    });
+    const [created, activated] = await this.#rtnetlink.attempt([
+      { what: `create veth pair ${spec.host}`, message: create },
+      { what: `set up bridge port ${spec.host}`, message: activate },
+    ]);
+    if (created === undefined && activated !== undefined) {
+      await this.#rtnetlink.attempt([{ what: `delete ${spec.host}`, message: deleteLink(spec.host) }]);
+      throw activated;
+    }
+    return created;
+  }
+
+  /** Either name may be the one that exists; a link that a crash left without alias still has the group. */
+  async #removeLeftover(spec: VethSpec): Promise<void> {
+    const host = await this.#rtnetlink.findLink(spec.host);
+    const link = host ?? (await this.#rtnetlink.findLink(spec.sandbox));
+    if (link === undefined) {
+      return;
+    }
+    const isUnfinished = link.alias === "" && link.group === this.#linkGroup;
+    if (link !== host || link.kind !== "veth" || !(isUnfinished || link.alias.startsWith(this.#aliasPrefix))) {
+      throw new FairwayError({
+        code: "FW3007",
+        what: `interface ${link.name} exists already and does not belong to fairway`,
+        why: `it is ${describeLink(link)}`,
+        fix: `remove it with: ip link delete ${link.name}`,
+      });
+    }
+    const [refused] = await this.#rtnetlink.attempt([
+      { what: `delete leftover ${spec.host}`, message: deleteLink(spec.host) },
+    ]);
+    if (refused !== undefined && refused.errno !== "ENODEV") {
+      throw refused;
+    }
+  }
+
+  async #bridgeIndex(spec: VethSpec): Promise<number> {
+    const known = this.#bridgeIndexes.get(spec.bridge);
+    if (known !== undefined) {
+      return known;
+    }
+    const bridge = await this.#rtnetlink.findLink(spec.bridge);
+    if (bridge === undefined) {
+      throw new KernelError(`find bridge ${spec.bridge}`, "ENODEV");
+    }
+    this.#bridgeIndexes.set(spec.bridge, bridge.index);
+    return bridge.index;
+  }
+
+  #kernelHasIpv6(): boolean {
+    return this.#sysctls.read(["net", "ipv6", "conf", "default", "disable_ipv6"]) !== undefined;
+  }
+}
+
+/** Set at creation, because udev gives a link without an address of its own another one later (MACAddressPolicy). */
+function hostMac(spec: VethSpec): ReturnType<typeof deriveMac> {
+  return deriveMac("host side", spec.host);
+}
+
+function bridgeIsFull(spec: VethSpec, cause: KernelError): FairwayError {
+  return new FairwayError({
+    code: "FW3008",
+    what: `bridge ${spec.bridge} takes no more containers`,
+    why: "a Linux bridge has at most 1023 ports",
+    fix: "put further containers into another network",
+    cause,
+  });
+}

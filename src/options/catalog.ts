@@ -1,0 +1,144 @@
+/**
+ * Every option of fairway, as data. Parsers, error texts and docs/options.md are made from it.
+ *
+ * An option has a short key for people and, where Docker has one, the standard `com.docker.network.*` name, so that
+ * existing compose files keep working (names: moby, libnetwork/netlabel and libnetwork/drivers/bridge/labels.go).
+ */
+import { z } from "zod";
+import {
+  booleanValue,
+  ifNamePrefixValue,
+  ifNameValue,
+  integerValue,
+  publishAddressesValue,
+  sourceAddressValue,
+  type ValueSchema,
+} from "./values.ts";
+
+/** Modes of this version. */
+export const availableModes = ["bridge"] as const;
+export type Mode = (typeof availableModes)[number];
+/** Words kept for modes to come; asking for one is answered with FW1004. */
+export const reservedModes: readonly string[] = ["host", "routed", "overlay"];
+
+export type OptionScope = "network" | "endpoint";
+
+/** Either a value in the option's own syntax, or words about where the value comes from. */
+export type OptionDefault = { readonly value: string } | { readonly text: string };
+
+export interface OptionEntry<T = unknown> {
+  readonly aliases: readonly string[];
+  readonly scope: OptionScope;
+  readonly modes: readonly Mode[];
+  readonly value: ValueSchema<T>;
+  readonly default: OptionDefault;
+  /** One line. */
+  readonly doc: string;
+  readonly example: string;
+}
+
+export type OptionEntries = Readonly<Record<string, OptionEntry>>;
+
+/** What a catalogue parses to. Options without a default value may be absent. */
+export type OptionValues<E extends OptionEntries> = {
+  readonly [K in keyof E]: z.output<E[K]["value"]> | (E[K]["default"] extends { value: string } ? never : undefined);
+};
+
+/** The mode is resolved before its value is judged, so any word is a value here. */
+const modeValue: ValueSchema<string> = z.string().describe("bridge (later versions: host, routed, overlay)");
+
+export const networkCatalog = {
+  mode: {
+    aliases: [],
+    scope: "network",
+    modes: ["bridge"],
+    value: modeValue,
+    default: { value: "bridge" },
+    doc: "How containers reach the world: `bridge` is a private subnet behind this host.",
+    example: "mode=bridge",
+  },
+  mtu: {
+    aliases: ["com.docker.network.driver.mtu"],
+    scope: "network",
+    modes: ["bridge"],
+    value: integerValue(68, 65535),
+    default: { text: "MTU of the interface with the default route" },
+    doc: "Largest packet in bytes. At least 1280 when the network has IPv6 (RFC 8200).",
+    example: "mtu=1450",
+  },
+  bridge_name: {
+    aliases: ["com.docker.network.bridge.name"],
+    scope: "network",
+    modes: ["bridge"],
+    value: ifNameValue,
+    default: { text: "derived from the network id" },
+    doc: "Name of the bridge interface on the host. It must not exist yet.",
+    example: "bridge_name=br-shop",
+  },
+  icc: {
+    aliases: ["com.docker.network.bridge.enable_icc"],
+    scope: "network",
+    modes: ["bridge"],
+    value: booleanValue,
+    default: { value: "true" },
+    doc: "Inter-container communication: may containers of this network reach each other directly?",
+    example: "icc=false",
+  },
+  masquerade: {
+    aliases: ["com.docker.network.bridge.enable_ip_masquerade"],
+    scope: "network",
+    modes: ["bridge"],
+    value: booleanValue,
+    default: { value: "true" },
+    doc: "Outbound traffic carries an address of the host. Switch it off where routers know the subnet.",
+    example: "masquerade=false",
+  },
+  snat_ipv4: {
+    aliases: ["com.docker.network.host_ipv4"],
+    scope: "network",
+    modes: ["bridge"],
+    value: sourceAddressValue("ipv4"),
+    default: { text: "address of the outgoing interface" },
+    doc: "Source address of outbound IPv4 traffic.",
+    example: "snat_ipv4=192.0.2.10",
+  },
+  snat_ipv6: {
+    aliases: ["com.docker.network.host_ipv6"],
+    scope: "network",
+    modes: ["bridge"],
+    value: sourceAddressValue("ipv6"),
+    default: { text: "address of the outgoing interface" },
+    doc: "Source address of outbound IPv6 traffic.",
+    example: "snat_ipv6=2001:db8::10",
+  },
+  publish_address: {
+    aliases: ["com.docker.network.bridge.host_binding_ipv4"],
+    scope: "network",
+    modes: ["bridge"],
+    value: publishAddressesValue,
+    default: { text: "all addresses of the host" },
+    doc: "Host addresses for published ports that name none. `0.0.0.0` is all IPv4, `::` all IPv6.",
+    example: "publish_address=192.0.2.10,2001:db8::10",
+  },
+  ifname_prefix: {
+    aliases: ["com.docker.network.container_iface_prefix"],
+    scope: "network",
+    modes: ["bridge"],
+    value: ifNamePrefixValue,
+    default: { value: "eth" },
+    doc: "How interface names in containers begin; the engine appends a number.",
+    example: "ifname_prefix=lan",
+  },
+} as const satisfies OptionEntries;
+
+export const endpointCatalog = {
+  ifname: {
+    aliases: ["com.docker.network.endpoint.ifname"],
+    scope: "endpoint",
+    modes: ["bridge"],
+    value: ifNameValue,
+    default: { text: "the network's `ifname_prefix` and a number" },
+    doc: "Exact name of the interface in the container. The engine sets it: up to Docker 29.7 it uses prefix and number instead.",
+    example: "ifname=wan0",
+  },
+} as const satisfies OptionEntries;

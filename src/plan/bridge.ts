@@ -1,0 +1,101 @@
+/** What the kernel should hold for a bridge network and its endpoints. Pure: the same record gives the same wishes. */
+import type { Endpoint } from "../model/endpoint.ts";
+import { boundsOf, type Family, familyOf, fromBigInt, hostOf, type IpAddress, type Prefix } from "../model/ip.ts";
+import type { BridgeNetwork, Pool } from "../model/network.ts";
+import { endpointAlias, networkAlias } from "./names.ts";
+import type { NftElement, NftField } from "./ruleset.ts";
+import type { BridgeSpec, VethSpec } from "./specs.ts";
+
+export function planBridge(network: BridgeNetwork): BridgeSpec {
+  return {
+    name: network.bridge,
+    mac: network.bridgeMac,
+    mtu: network.mtu,
+    alias: networkAlias(network.id),
+    addresses: poolsOf(network).flatMap((pool) => (pool.gateway === undefined ? [] : [pool.gateway])),
+    ipv6: network.ipv6.length > 0,
+  };
+}
+
+export function planVeth(network: BridgeNetwork, endpoint: Endpoint): VethSpec {
+  return {
+    host: endpoint.hostIf,
+    sandbox: endpoint.sandboxIf,
+    bridge: network.bridge,
+    sandboxMac: endpoint.mac,
+    mtu: network.mtu,
+    alias: endpointAlias(endpoint.id, network.id),
+    isolated: !network.icc,
+  };
+}
+
+/** Elements that stand for a network, whatever its endpoints. */
+export function planNetworkElements(network: BridgeNetwork): NftElement[] {
+  const bridge = network.bridge;
+  const elements: NftElement[] = [
+    { set: "bridges", key: [bridge] },
+    { set: "intra", key: [bridge, bridge], data: network.icc ? "accept" : { goto: "isolated_peers" } },
+  ];
+  if (network.internal) {
+    elements.push({ set: "internal", key: [bridge] });
+  }
+  return [
+    ...elements,
+    ...poolsOf(network).flatMap((pool) => gatewayElements(network, pool)),
+    ...hairpinElements(network.ipv4),
+    ...hairpinElements(network.ipv6),
+    ...outboundElements(network),
+  ];
+}
+
+function gatewayElements(network: BridgeNetwork, pool: Pool): NftElement[] {
+  if (pool.gateway === undefined) {
+    return [];
+  }
+  const digit = familyDigit(familyOf(pool.subnet));
+  const gateway = hostOf(pool.gateway);
+  return [
+    { set: `gateways${digit}`, key: [gateway] },
+    { set: `own_gateway${digit}`, key: [network.bridge, gateway] },
+  ];
+}
+
+/** Every pair of subnets on the bridge, because neighbours may have addresses of different ones. */
+function hairpinElements(pools: readonly Pool[]): NftElement[] {
+  return pools.flatMap((from) =>
+    pools.map((to) => ({
+      set: `hairpin${familyDigit(familyOf(from.subnet))}`,
+      key: [rangeOf(from.subnet), rangeOf(to.subnet)],
+    })),
+  );
+}
+
+function rangeOf(subnet: Prefix): NftField {
+  const [first, last] = boundsOf(subnet);
+  return { from: fromBigInt(first, familyOf(subnet)), to: fromBigInt(last, familyOf(subnet)) };
+}
+
+function outboundElements(network: BridgeNetwork): NftElement[] {
+  if (!network.masquerade || network.internal) {
+    return [];
+  }
+  const sides: [Family, readonly Pool[], IpAddress | undefined][] = [
+    ["ipv4", network.ipv4, network.snatIpv4],
+    ["ipv6", network.ipv6, network.snatIpv6],
+  ];
+  return sides
+    .filter(([, pools]) => pools.length > 0)
+    .map(([family, , address]) =>
+      address === undefined
+        ? { set: `masquerade${familyDigit(family)}`, key: [network.bridge] }
+        : { set: `snat${familyDigit(family)}`, key: [network.bridge], data: [address] },
+    );
+}
+
+function poolsOf(network: BridgeNetwork): Pool[] {
+  return [...network.ipv4, ...network.ipv6];
+}
+
+export function familyDigit(family: Family): "4" | "6" {
+  return family === "ipv4" ? "4" : "6";
+}

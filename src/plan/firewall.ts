@@ -1,0 +1,240 @@
+/**
+ * Our packet filter without its elements. It is built once; from then on only elements of sets and maps change, so the
+ * cost of a change and of a look-up does not grow with networks, containers or ports.
+ */
+import type { Family } from "../model/ip.ts";
+import { priorities, tableName } from "./names.ts";
+import type { NftChain, NftMatch, NftRule, NftSelector, NftSet, NftType, Ruleset } from "./ruleset.ts";
+
+interface FamilyTerms {
+  readonly family: Family;
+  readonly digit: "4" | "6";
+  readonly address: NftType;
+  readonly saddr: "ip saddr" | "ip6 saddr";
+  readonly daddr: "ip daddr" | "ip6 daddr";
+  readonly loopback: string;
+}
+
+const families: readonly FamilyTerms[] = [
+  {
+    family: "ipv4",
+    digit: "4",
+    address: "ipv4_addr",
+    saddr: "ip saddr",
+    daddr: "ip daddr",
+    loopback: "127.0.0.0/8",
+  },
+  {
+    family: "ipv6",
+    digit: "6",
+    address: "ipv6_addr",
+    saddr: "ip6 saddr",
+    daddr: "ip6 daddr",
+    loopback: "::1/128",
+  },
+];
+
+export function planRuleset(): Ruleset {
+  return {
+    tables: [
+      {
+        family: "inet",
+        name: tableName,
+        sets: [...sharedSets, ...families.flatMap(familySets)],
+        chains: [
+          // A chain must exist before a rule jumps to it, so the plain chains come first.
+          publishChain(),
+          isolatedPeersChain(),
+          toContainerChain(),
+          fromContainerChain(),
+          guardChain(),
+          preroutingChain(),
+          outputChain(),
+          inputChain(),
+          forwardChain(),
+          postroutingChain(),
+        ],
+      },
+    ],
+  };
+}
+
+const sharedSets: readonly NftSet[] = [
+  { name: "bridges", key: ["ifname"] },
+  { name: "internal", key: ["ifname"] },
+  { name: "intra", key: ["ifname", "ifname"], data: "verdict" },
+];
+
+function familySets(terms: FamilyTerms): NftSet[] {
+  const { digit, address } = terms;
+  const target: NftType[] = [address, "inet_service"];
+  return [
+    { name: `publish_address${digit}`, key: [address, "inet_proto", "inet_service"], data: target },
+    { name: `publish_any${digit}`, key: ["inet_proto", "inet_service"], data: target },
+    { name: `range_address${digit}`, key: [address, "inet_proto", "inet_service"], data: [address], interval: true },
+    { name: `range_any${digit}`, key: ["inet_proto", "inet_service"], data: [address], interval: true },
+    { name: `unpublished${digit}`, key: [address] },
+    { name: `gateways${digit}`, key: [address] },
+    { name: `own_gateway${digit}`, key: ["ifname", address] },
+    { name: `hairpin${digit}`, key: [address, address], interval: true },
+    { name: `masquerade${digit}`, key: ["ifname"] },
+    { name: `snat${digit}`, key: ["ifname"], data: [address] },
+  ];
+}
+
+const fromOurs: NftMatch = { select: ["iifname"], in: "bridges" };
+const toOurs: NftMatch = { select: ["oifname"], in: "bridges" };
+const answered: NftMatch = { ctState: ["established", "related"] };
+const published: NftMatch = { ctStatus: "dnat" };
+
+/** Translates only what is addressed to this host: transit traffic to the same port is not ours (CVE-2025-67499). */
+function publishChain(): NftChain {
+  return { name: "publish", rules: families.flatMap(publishRules) };
+}
+
+function publishRules(terms: FamilyTerms): NftRule[] {
+  const service: NftSelector[] = ["l4proto", "th dport"];
+  const local: NftMatch[] = [{ family: terms.family }, { destination: "local" }];
+  const dnat = (map: string, select: NftSelector[], port: boolean): NftRule => ({
+    match: local,
+    action: { dnat: terms.family, map: `${map}${terms.digit}`, select, port },
+  });
+  return [
+    dnat("publish_address", [terms.daddr, ...service], true),
+    dnat("publish_any", service, true),
+    dnat("range_address", [terms.daddr, ...service], false),
+    dnat("range_any", service, false),
+  ];
+}
+
+/**
+ * Bridges accept route_localnet so that 127.0.0.1 of the host can be published; without this rule a container could
+ * reach services that listen on the host's loopback only (CVE-2020-8558).
+ */
+function guardChain(): NftChain {
+  return {
+    name: "guard",
+    hook: { type: "filter", hook: "prerouting", priority: priorities.raw },
+    rules: families.flatMap((terms) => [
+      { match: [fromOurs, { select: terms.daddr, prefix: terms.loopback }], action: { verdict: "drop" } },
+      { match: [fromOurs, { select: terms.saddr, prefix: terms.loopback }], action: { verdict: "drop" } },
+    ]),
+  };
+}
+
+/** From outside, loopback addresses are never published: a neighbour can forge such frames. */
+function preroutingChain(): NftChain {
+  const spared: NftRule[] = families.map((terms) => ({
+    match: [{ select: terms.daddr, prefix: terms.loopback }],
+    action: { verdict: "return" },
+  }));
+  return {
+    name: "prerouting",
+    hook: { type: "nat", hook: "prerouting", priority: priorities.dstnat },
+    rules: [...spared, { match: [], action: { verdict: { jump: "publish" } } }],
+  };
+}
+
+/** What the host itself calls; addresses that cannot work from here stay untranslated, so that they fail at once. */
+function outputChain(): NftChain {
+  const spared: NftRule[] = families.map((terms) => ({
+    match: [{ select: [terms.daddr], in: `unpublished${terms.digit}` }],
+    action: { verdict: "return" },
+  }));
+  return {
+    name: "output",
+    hook: { type: "nat", hook: "output", priority: priorities.dstnat },
+    rules: [...spared, { match: [], action: { verdict: { jump: "publish" } } }],
+  };
+}
+
+/** A container reaches the host by its own gateway, not by the gateway of another network. */
+function inputChain(): NftChain {
+  const rules: NftRule[] = families.flatMap((terms) => [
+    {
+      match: [{ select: ["iifname", terms.daddr], in: `own_gateway${terms.digit}` }],
+      action: { verdict: "accept" },
+    },
+    {
+      match: [fromOurs, { select: [terms.daddr], in: `gateways${terms.digit}` }],
+      action: { verdict: "drop" },
+      counter: true,
+    },
+  ]);
+  return { name: "input", hook: { type: "filter", hook: "input", priority: priorities.filter }, rules };
+}
+
+/** Traffic that is not ours falls through: we never judge it. */
+function forwardChain(): NftChain {
+  return {
+    name: "forward",
+    hook: { type: "filter", hook: "forward", priority: priorities.filter },
+    rules: [
+      { match: [], action: { vmap: "intra", select: ["iifname", "oifname"] } },
+      { match: [toOurs], action: { verdict: { goto: "to_container" } } },
+      { match: [fromOurs], action: { verdict: { goto: "from_container" } } },
+    ],
+  };
+}
+
+/** icc=false: neighbours meet only at published ports. */
+function isolatedPeersChain(): NftChain {
+  return {
+    name: "isolated_peers",
+    rules: [
+      { match: [answered], action: { verdict: "accept" } },
+      { match: [published], action: { verdict: "accept" } },
+      { match: [], action: { verdict: "drop" }, counter: true },
+    ],
+  };
+}
+
+function toContainerChain(): NftChain {
+  return {
+    name: "to_container",
+    rules: [
+      { match: [answered], action: { verdict: "accept" } },
+      { match: [{ select: ["iifname"], in: "internal" }], action: { verdict: "drop" }, counter: true },
+      { match: [{ select: ["oifname"], in: "internal" }], action: { verdict: "drop" }, counter: true },
+      { match: [published], action: { verdict: "accept" } },
+      { match: [], action: { verdict: "drop" }, counter: true },
+    ],
+  };
+}
+
+function fromContainerChain(): NftChain {
+  return {
+    name: "from_container",
+    rules: [
+      { match: [{ select: ["iifname"], in: "internal" }], action: { verdict: "drop" }, counter: true },
+      { match: [], action: { verdict: "accept" } },
+    ],
+  };
+}
+
+/**
+ * Hairpin: a container that meets itself or a neighbour at a published port must see an answer from the address it
+ * called, so the host's address on the bridge takes the place of its own. The rule goes by addresses because packets
+ * that br_netfilter lends to this hook carry no input interface.
+ */
+function postroutingChain(): NftChain {
+  return {
+    name: "postrouting",
+    hook: { type: "nat", hook: "postrouting", priority: priorities.srcnat },
+    rules: families.flatMap(postroutingRules),
+  };
+}
+
+function postroutingRules(terms: FamilyTerms): NftRule[] {
+  const { family, digit, saddr, daddr } = terms;
+  return [
+    {
+      match: [toOurs, published, { select: [saddr, daddr], in: `hairpin${digit}` }],
+      action: { masquerade: true },
+    },
+    { match: [toOurs, { select: saddr, prefix: terms.loopback }], action: { masquerade: true } },
+    { match: [toOurs, { family }], action: { verdict: "return" } },
+    { match: [{ family }], action: { snat: family, map: `snat${digit}`, select: ["iifname"] } },
+    { match: [{ family }, { select: ["iifname"], in: `masquerade${digit}` }], action: { masquerade: true } },
+  ];
+}

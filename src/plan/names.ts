@@ -1,0 +1,52 @@
+/**
+ * Everything that the kernel or another administrator can see by name or number, in one place. A restarted daemon
+ * without memory recognises its objects by these marks alone.
+ */
+import type { EndpointId, IfName, NetworkId } from "../model/ids.ts";
+
+/** Link group (IFLA_GROUP) of our interfaces: set at creation, so that no moment exists without a mark. */
+export const linkGroup = 0xfa17;
+/** Link group that means "to be deleted"; the reaper deletes it as a whole. */
+export const reapGroup = 0xfa18;
+/** Our nftables tables have this name, in the families inet and bridge. */
+export const tableName = "fairway";
+/** Chain that we own inside the engine's own packet filter. */
+export const engineChain = "FAIRWAY-FORWARD";
+/** Prefix of IFLA_IFALIAS on every link of ours. */
+export const aliasPrefix = "fairway:";
+
+/**
+ * nftables priorities. Ours come shortly before the well-known ones (nft(8), "standard priority names"), so that
+ * rules at -300, -150 and -200 of the administrator see packets first and the engine's see what we leave.
+ */
+export const priorities = {
+  raw: -300,
+  dstnat: -105,
+  filter: -10,
+  srcnat: 95,
+} as const;
+
+// 12 characters are what `docker network ls` prints, so that an id there and a link here can be matched by eye.
+const idCharacters = 12;
+
+export function bridgeName(id: NetworkId): IfName {
+  return `fwb${id.slice(0, idCharacters)}` as IfName;
+}
+
+/** Host side of an endpoint's veth pair. */
+export function hostIfName(id: EndpointId): IfName {
+  return `fwv${id.slice(0, idCharacters)}` as IfName;
+}
+
+/** Container side, until the engine renames it. */
+export function sandboxIfName(id: EndpointId): IfName {
+  return `fwc${id.slice(0, idCharacters)}` as IfName;
+}
+
+export function networkAlias(id: NetworkId): string {
+  return `${aliasPrefix}network:${id}`;
+}
+
+export function endpointAlias(id: EndpointId, networkId: NetworkId): string {
+  return `${aliasPrefix}endpoint:${id}:${networkId}`;
+}

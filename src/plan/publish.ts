@@ -1,0 +1,185 @@
+/** Published ports: what to claim on the host, and which elements lead the traffic to the container. */
+import { FairwayError } from "../errors.ts";
+import type { Endpoint, PortRequest, Publication } from "../model/endpoint.ts";
+import { type Family, familyOf, hostOf, type IpAddress, isUnspecified } from "../model/ip.ts";
+import type { BridgeNetwork } from "../model/network.ts";
+import { familyDigit } from "./bridge.ts";
+import type { NftElement } from "./ruleset.ts";
+import type { FlowFilter, PortClaim } from "./specs.ts";
+
+/** A claim together with the container port that it will lead to. */
+export interface PlannedClaim {
+  readonly claim: PortClaim;
+  readonly containerPort: number;
+}
+
+/** @throws FairwayError FW3006 when a port cannot be published because the endpoint lacks the address family. */
+export function planClaims(
+  network: BridgeNetwork,
+  endpoint: Endpoint,
+  requests: readonly PortRequest[],
+): PlannedClaim[] {
+  if (network.internal) {
+    return [];
+  }
+  return requests.map((request) => ({
+    claim: {
+      protocol: request.protocol,
+      addresses: publishAddresses(network, endpoint, request),
+      first: request.hostPortFirst,
+      last: request.hostPortLast,
+    },
+    containerPort: request.containerPort,
+  }));
+}
+
+function publishAddresses(network: BridgeNetwork, endpoint: Endpoint, request: PortRequest): readonly IpAddress[] {
+  if (request.hostAddress !== undefined) {
+    requireFamily(endpoint, request, request.hostAddress);
+    return [request.hostAddress];
+  }
+  const wanted = network.publishAddresses.length > 0 ? network.publishAddresses : allAddresses;
+  const reachable = wanted.filter((address) => containerAddress(endpoint, familyOf(address)) !== undefined);
+  if (reachable.length === 0 && wanted[0] !== undefined) {
+    requireFamily(endpoint, request, wanted[0]);
+  }
+  return reachable;
+}
+
+const allAddresses = ["0.0.0.0", "::"] as IpAddress[];
+
+function requireFamily(endpoint: Endpoint, request: PortRequest, address: IpAddress): void {
+  const family = familyOf(address);
+  if (containerAddress(endpoint, family) !== undefined) {
+    return;
+  }
+  const label = family === "ipv4" ? "IPv4" : "IPv6";
+  throw new FairwayError({
+    code: "FW3006",
+    what: `cannot publish port ${request.containerPort}/${request.protocol} on ${address}: the container has no ${label} address`,
+    why: "ports are translated in the kernel, which does not translate between IPv4 and IPv6",
+    fix: `create the network with ${label}, or publish on an address of the other family`,
+  });
+}
+
+/** Publications for the ports that the host granted, in the claims' order, merged into runs. */
+export function planPublications(
+  endpoint: Endpoint,
+  claims: readonly PlannedClaim[],
+  granted: readonly number[],
+): Publication[] {
+  const single = claims.flatMap(({ claim, containerPort }, index) =>
+    claim.addresses.map((hostAddress) => publicationOf(endpoint, claim, containerPort, hostAddress, granted[index])),
+  );
+  return mergeRuns(single);
+}
+
+function publicationOf(
+  endpoint: Endpoint,
+  claim: PortClaim,
+  containerPort: number,
+  hostAddress: IpAddress,
+  hostPort: number | undefined,
+): Publication {
+  const target = containerAddress(endpoint, familyOf(hostAddress));
+  if (target === undefined || hostPort === undefined) {
+    throw new Error("a claim was granted without a port or for an address family that the endpoint lacks");
+  }
+  return {
+    protocol: claim.protocol,
+    hostAddress,
+    hostPortFirst: hostPort,
+    hostPortLast: hostPort,
+    containerAddress: target,
+    containerPort,
+  };
+}
+
+/** The engine sends ranges as single ports in random order; neighbours that keep their distance become one run. */
+export function mergeRuns(publications: readonly Publication[]): Publication[] {
+  const merged: Publication[] = [];
+  for (const next of [...publications].sort(byAddressAndPort)) {
+    const last = merged.at(-1);
+    if (last !== undefined && continues(last, next)) {
+      merged[merged.length - 1] = { ...last, hostPortLast: next.hostPortLast };
+    } else {
+      merged.push(next);
+    }
+  }
+  return merged;
+}
+
+function byAddressAndPort(a: Publication, b: Publication): number {
+  return compare(streamOf(a), streamOf(b)) || a.hostPortFirst - b.hostPortFirst;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+function streamOf(publication: Publication): string {
+  return `${publication.protocol} ${publication.hostAddress} ${publication.containerAddress}`;
+}
+
+function continues(run: Publication, next: Publication): boolean {
+  return (
+    streamOf(run) === streamOf(next) &&
+    next.hostPortFirst === run.hostPortLast + 1 &&
+    next.containerPort === run.containerPort + (next.hostPortFirst - run.hostPortFirst)
+  );
+}
+
+/** A run that keeps its numbers is one range element; any other run is one exact element per port. */
+export function planPublicationElements(publications: readonly Publication[]): NftElement[] {
+  return publications.flatMap(elementsOf);
+}
+
+function elementsOf(publication: Publication): NftElement[] {
+  const { protocol, hostPortFirst: first, hostPortLast: last, containerAddress: target } = publication;
+  const digit = familyDigit(familyOf(publication.hostAddress));
+  const everywhere = isUnspecified(publication.hostAddress);
+  const place = everywhere ? `any${digit}` : `address${digit}`;
+  const prefix = everywhere ? [] : [publication.hostAddress];
+  if (first < last && publication.containerPort === first) {
+    return [{ set: `range_${place}`, key: [...prefix, protocol, { from: first, to: last }], data: [target] }];
+  }
+  return Array.from({ length: last - first + 1 }, (_, offset) => ({
+    set: `publish_${place}`,
+    key: [...prefix, protocol, first + offset],
+    data: [target, publication.containerPort + offset],
+  }));
+}
+
+/** Flows that were set up before or under a publication and would keep their old translation. */
+export function planPublicationFlows(publications: readonly Publication[]): FlowFilter[] {
+  return publications.map((publication) => ({
+    kind: "hostPort",
+    protocol: publication.protocol,
+    address: publication.hostAddress,
+    first: publication.hostPortFirst,
+    last: publication.hostPortLast,
+  }));
+}
+
+export function planEndpointFlows(endpoint: Endpoint): FlowFilter[] {
+  const families: Family[] = ["ipv4", "ipv6"];
+  return families
+    .map((family) => containerAddress(endpoint, family))
+    .filter((address) => address !== undefined)
+    .map((address) => ({ kind: "address", address }));
+}
+
+export function containerAddress(endpoint: Endpoint, family: Family): IpAddress | undefined {
+  const address = family === "ipv4" ? endpoint.ipv4 : endpoint.ipv6;
+  return address === undefined ? undefined : hostOf(address);
+}
+
+/** Do two publications want the same host port at an address that both cover? */
+export function collides(a: Publication, claim: { protocol: string; address: IpAddress; port: number }): boolean {
+  return (
+    a.protocol === claim.protocol &&
+    a.hostPortFirst <= claim.port &&
+    claim.port <= a.hostPortLast &&
+    (a.hostAddress === claim.address || isUnspecified(a.hostAddress) || isUnspecified(claim.address))
+  );
+}

@@ -1,0 +1,70 @@
+/** Stored records are parsed, never trusted: an older version or a damaged disk may have written them. */
+import { z } from "zod";
+import type { Endpoint, Publication } from "../model/endpoint.ts";
+import { parseEndpointId, parseIfName, parseMac, parseNetworkId } from "../model/ids.ts";
+import { parseInterfaceAddress, parseIpAddress, parsePrefix } from "../model/ip.ts";
+import type { Network } from "../model/network.ts";
+
+const networkId = z.string().transform((text) => parseNetworkId(text));
+const endpointId = z.string().transform((text) => parseEndpointId(text));
+const ifName = z.string().transform((text) => parseIfName(text, "interface name"));
+const mac = z.string().transform((text) => parseMac(text));
+const address = z.string().transform((text) => parseIpAddress(text));
+const interfaceAddress = z.string().transform((text) => parseInterfaceAddress(text));
+const port = z.int().min(1).max(65_535);
+
+const pool = z.object({
+  subnet: z.string().transform((text) => parsePrefix(text)),
+  gateway: interfaceAddress.optional(),
+});
+
+const bridgeNetwork = z.object({
+  mode: z.literal("bridge"),
+  id: networkId,
+  state: z.enum(["creating", "ready"]),
+  internal: z.boolean(),
+  ipv4: z.array(pool),
+  ipv6: z.array(pool),
+  ifNamePrefix: z.string(),
+  mtu: z.int(),
+  bridge: ifName,
+  bridgeMac: mac,
+  icc: z.boolean(),
+  masquerade: z.boolean(),
+  snatIpv4: address.optional(),
+  snatIpv6: address.optional(),
+  publishAddresses: z.array(address),
+});
+
+/** Addresses of publications are canonical text that we wrote; parsing thousands of them again would slow a start. */
+const publication = z.object({
+  protocol: z.enum(["tcp", "udp", "sctp"]),
+  hostAddress: z.string(),
+  hostPortFirst: port,
+  hostPortLast: port,
+  containerAddress: z.string(),
+  containerPort: port,
+});
+
+const endpoint = z.object({
+  id: endpointId,
+  networkId,
+  state: z.enum(["created", "joined"]),
+  ipv4: interfaceAddress.optional(),
+  ipv6: interfaceAddress.optional(),
+  mac,
+  hostIf: ifName,
+  sandboxIf: ifName,
+  ifName: ifName.optional(),
+  sandboxKey: z.string().optional(),
+  publications: z.array(publication.transform((value) => value as Publication)),
+});
+
+/** @throws ZodError, SyntaxError or FairwayError when the text is not a record of ours. */
+export function parseNetworkRecord(json: string): Network {
+  return z.discriminatedUnion("mode", [bridgeNetwork]).parse(JSON.parse(json)) as Network;
+}
+
+export function parseEndpointRecord(json: string): Endpoint {
+  return endpoint.parse(JSON.parse(json)) as Endpoint;
+}

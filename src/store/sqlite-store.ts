@@ -1,0 +1,119 @@
+import { chmodSync, mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { FairwayError } from "../errors.ts";
+import type { Endpoint } from "../model/endpoint.ts";
+import type { EndpointId, NetworkId } from "../model/ids.ts";
+import type { Network } from "../model/network.ts";
+import type { StoredState, StorePort } from "./port.ts";
+import { parseEndpointRecord, parseNetworkRecord } from "./records.ts";
+
+export const stateFileName = "state.sqlite";
+const schemaVersion = 1;
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS networks (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS endpoints (
+    id TEXT PRIMARY KEY,
+    network_id TEXT NOT NULL REFERENCES networks (id) ON DELETE CASCADE,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS endpoints_by_network ON endpoints (network_id);
+`;
+
+/** One SQLite file below the state directory; every change is on disk before it is acted on. */
+export class SqliteStore implements StorePort {
+  readonly #database: DatabaseSync;
+  readonly #putNetwork: StatementSync;
+  readonly #putEndpoint: StatementSync;
+  readonly #deleteNetwork: StatementSync;
+  readonly #deleteEndpoint: StatementSync;
+
+  /** @throws FairwayError FW2004 when the directory cannot be used, FW2006 when a newer version wrote the file. */
+  constructor(stateDir: string) {
+    this.#database = openDatabase(stateDir);
+    this.#putNetwork = this.#database.prepare(
+      "INSERT INTO networks (id, record) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record",
+    );
+    this.#putEndpoint = this.#database.prepare(
+      "INSERT INTO endpoints (id, network_id, record) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record",
+    );
+    this.#deleteNetwork = this.#database.prepare("DELETE FROM networks WHERE id = ?");
+    this.#deleteEndpoint = this.#database.prepare("DELETE FROM endpoints WHERE id = ?");
+  }
+
+  load(): StoredState {
+    return {
+      networks: this.#records("networks").map(parseNetworkRecord),
+      endpoints: this.#records("endpoints").map(parseEndpointRecord),
+    };
+  }
+
+  putNetwork(network: Network): void {
+    this.#putNetwork.run(network.id, JSON.stringify(network));
+  }
+
+  putEndpoint(endpoint: Endpoint): void {
+    this.#putEndpoint.run(endpoint.id, endpoint.networkId, JSON.stringify(endpoint));
+  }
+
+  deleteNetwork(id: NetworkId): void {
+    this.#deleteNetwork.run(id);
+  }
+
+  deleteEndpoint(id: EndpointId): void {
+    this.#deleteEndpoint.run(id);
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #records(table: "networks" | "endpoints"): string[] {
+    return this.#database
+      .prepare(`SELECT record FROM ${table}`)
+      .all()
+      .map((row) => String(row["record"]));
+  }
+}
+
+function openDatabase(stateDir: string): DatabaseSync {
+  const path = join(stateDir, stateFileName);
+  try {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    if ((statSync(stateDir).mode & 0o077) !== 0) {
+      chmodSync(stateDir, 0o700);
+    }
+    const database = new DatabaseSync(path, { timeout: 2000 });
+    chmodSync(path, 0o600);
+    // FULL: a commit is on the disk when it returns, so that a power cut cannot take back an intent already acted on.
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");
+    refuseNewer(database, path);
+    database.exec(`BEGIN; ${schema} PRAGMA user_version = ${schemaVersion}; COMMIT;`);
+    return database;
+  } catch (error) {
+    if (error instanceof FairwayError) {
+      throw error;
+    }
+    throw new FairwayError({
+      code: "FW2004",
+      what: `cannot use state directory ${stateDir}: ${error instanceof Error ? error.message : String(error)}`,
+      why: "fairway records every intent there before it changes the kernel",
+      fix: "make it a writable directory of root on a local disk, or choose another with --state-dir",
+      cause: error,
+    });
+  }
+}
+
+function refuseNewer(database: DatabaseSync, path: string): void {
+  const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
+  if (version > schemaVersion) {
+    database.close();
+    throw new FairwayError({
+      code: "FW2006",
+      what: `state file ${path} has format ${version}; this version reads up to ${schemaVersion}`,
+      why: "a newer fairway wrote it, and guessing could lose networks",
+      fix: "start the newer version again",
+    });
+  }
+}

@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { isIP } from "node:net";
+import { boundsOf, familyOf, fromBigInt, parseIpAddress, parsePrefix } from "../../src/model/ip.ts";
+import { compareForeign, type ForeignSnapshot, snapshotForeign } from "./foreign.ts";
+import type { LabHost } from "./host.ts";
+import { type OurSnapshot, snapshotOurs } from "./ours.ts";
+import { waitFor } from "./wait.ts";
+
+export { compareForeign, snapshotForeign, withoutLines } from "./foreign.ts";
+export { snapshotOurs } from "./ours.ts";
+
+const SETTLE_DEADLINE_MS = 15_000;
+
+export interface OracleOptions {
+  /** As `docker network ls` names it. Default "fairway". */
+  readonly driver?: string;
+  /** How long queued deletions may take. Default 15 s. */
+  readonly deadlineMs?: number;
+  /** When given, everything that is not ours must be as it was then. */
+  readonly foreign?: ForeignSnapshot;
+}
+
+/** What the engine says should be there. */
+interface Expected {
+  readonly networkIds: ReadonlySet<string>;
+  readonly endpointIds: ReadonlySet<string>;
+  /** Addresses that may be named in our rules: endpoints, gateways, ends of subnets, the host's own. */
+  readonly addresses: ReadonlySet<string>;
+}
+
+/**
+ * Passes when what the driver keeps is what the engine knows, no more and no less: rows, interfaces, rule elements,
+ * bound ports. Fails with one line per difference, after the deadline, since deletions are done in the background.
+ */
+export async function assertNoLeaks(host: LabHost, options: OracleOptions = {}): Promise<void> {
+  let leaks: string[] = [];
+  try {
+    await waitFor(
+      async () => {
+        leaks = await findLeaks(host, options);
+        return leaks.length === 0;
+      },
+      options.deadlineMs ?? SETTLE_DEADLINE_MS,
+      "the driver's leftovers to go",
+    );
+  } catch (error) {
+    assert.ok(leaks.length > 0, error as Error);
+    assert.fail(`left over on ${host.name}:\n  ${leaks.join("\n  ")}`);
+  }
+}
+
+/** One line per difference; empty when there is none. */
+export async function findLeaks(host: LabHost, options: OracleOptions = {}): Promise<string[]> {
+  const expected = await askEngine(host, options.driver ?? "fairway");
+  const ours = await snapshotOurs(host);
+  const foreign = options.foreign === undefined ? [] : compareForeign(options.foreign, await snapshotForeign(host));
+  return [
+    ...differences("stored network", ours.networks, expected.networkIds),
+    ...differences("stored endpoint", ours.endpoints, expected.endpointIds),
+    ...linkLeaks(ours, expected),
+    ...elementLeaks(ours, expected),
+    ...socketLeaks(ours, expected),
+    ...foreign,
+  ];
+}
+
+interface NetworkJson {
+  readonly Id: string;
+  readonly IPAM: { readonly Config: readonly { readonly Subnet?: string; readonly Gateway?: string }[] | null };
+  readonly Containers: Readonly<
+    Record<string, { readonly EndpointID: string; readonly IPv4Address: string; readonly IPv6Address: string }>
+  >;
+}
+
+async function askEngine(host: LabHost, driver: string): Promise<Expected> {
+  const ids = await host.docker("network", "ls", "--no-trunc", "--quiet", "--filter", `driver=${driver}`);
+  const networks =
+    ids === "" ? [] : (JSON.parse(await host.docker("network", "inspect", ...ids.split("\n"))) as NetworkJson[]);
+  const endpoints = networks.flatMap((network) => Object.values(network.Containers));
+  const pools = networks.flatMap((network) => network.IPAM.Config ?? []);
+  const addresses = [
+    ...endpoints.flatMap((endpoint) => [endpoint.IPv4Address, endpoint.IPv6Address]),
+    ...pools.map((pool) => pool.Gateway ?? ""),
+    ...pools.flatMap((pool) => (pool.Subnet === undefined ? [] : endsOf(pool.Subnet))),
+    ...(await ownAddresses(host)),
+  ];
+  return {
+    networkIds: new Set(networks.map((network) => network.Id)),
+    endpointIds: new Set(endpoints.map((endpoint) => endpoint.EndpointID)),
+    addresses: new Set(addresses.filter((address) => address !== "").map(canonical)),
+  };
+}
+
+async function ownAddresses(host: LabHost): Promise<string[]> {
+  const links = JSON.parse(await host.exec(["ip", "-j", "addr"])) as {
+    readonly addr_info: readonly { readonly local: string }[];
+  }[];
+  return ["0.0.0.0", "::", ...links.flatMap((link) => link.addr_info.map((address) => address.local))];
+}
+
+function endsOf(subnet: string): string[] {
+  const prefix = parsePrefix(subnet);
+  return boundsOf(prefix).map((end) => fromBigInt(end, familyOf(prefix)));
+}
+
+function canonical(address: string): string {
+  return parseIpAddress(address.split("/")[0] ?? "");
+}
+
+function differences(noun: string, rows: OurSnapshot["networks"], expected: ReadonlySet<string>): string[] {
+  const found = new Set(rows.map((row) => row.id));
+  return [
+    ...[...found].filter((id) => !expected.has(id)).map((id) => `${noun} ${id} is unknown to the engine`),
+    ...[...expected].filter((id) => !found.has(id)).map((id) => `${noun} ${id} is missing`),
+  ];
+}
+
+/** Aliases are "fairway:network:ID" and "fairway:endpoint:ID:NETWORK-ID". */
+function linkLeaks(ours: OurSnapshot, expected: Expected): string[] {
+  const marks = new Map<string, string>();
+  const leaks: string[] = [];
+  for (const { name, alias } of ours.links) {
+    const [, noun = "", id = ""] = alias.split(":");
+    const ids = noun === "network" ? expected.networkIds : expected.endpointIds;
+    if (!ids.has(id)) {
+      leaks.push(`interface ${name} (${alias === "" ? "no alias" : alias}) belongs to nothing that the engine knows`);
+    }
+    marks.set(id, name);
+  }
+  const missing = [...expected.networkIds, ...expected.endpointIds].filter((id) => !marks.has(id));
+  return [...leaks, ...missing.map((id) => `no interface is marked as that of ${id}`)];
+}
+
+function elementLeaks(ours: OurSnapshot, expected: Expected): string[] {
+  const links = new Set(ours.links.map((link) => link.name));
+  return ours.elements.flatMap((element) => {
+    const words = element.match(/[^"\s,{}[\]]+/g) ?? [];
+    const strange = words.filter(
+      (word) =>
+        (/^fw[bvc][0-9a-z]{12}$/.test(word) && !links.has(word)) ||
+        (isIP(word) !== 0 && !expected.addresses.has(canonical(word))),
+    );
+    if (expected.networkIds.size === 0) {
+      return [`rule element ${element} although there is no network`];
+    }
+    return strange.length === 0 ? [] : [`rule element ${element} names ${strange.join(", ")}, which nobody has`];
+  });
+}
+
+/** How many ports belong to an endpoint is the tests' business; without endpoints there must be none. */
+function socketLeaks(ours: OurSnapshot, expected: Expected): string[] {
+  return expected.endpointIds.size > 0 ? [] : ours.sockets.map((socket) => `driver still holds a socket: ${socket}`);
+}

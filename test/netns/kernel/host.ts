@@ -1,0 +1,72 @@
+import { writeFileSync } from "node:fs";
+import { ipHere, Sandbox } from "./sandbox.ts";
+
+/** Addresses of the small world below, by what they belong to. */
+export const addresses = {
+  host: { ipv4: "192.0.2.1", ipv6: "2001:db8::1" },
+  client: { ipv4: "192.0.2.9", ipv6: "2001:db8::9" },
+  gateway: { ipv4: "10.88.0.1", ipv6: "fd00:88::1" },
+  first: { ipv4: "10.88.0.2", ipv6: "fd00:88::2" },
+  second: { ipv4: "10.88.0.3", ipv6: "fd00:88::3" },
+} as const;
+
+export interface SmallWorld extends AsyncDisposable {
+  /** Beyond the host's uplink. */
+  readonly client: Sandbox;
+  /** On the bridge br0; ports in hairpin mode, as ours are. */
+  readonly first: Sandbox;
+  readonly second: Sandbox;
+}
+
+/** client -- up0 [the test's own namespace, forwarding] br0 -- first, second */
+export async function buildSmallWorld(): Promise<SmallWorld> {
+  const [client, first, second] = await Promise.all([Sandbox.open(), Sandbox.open(), Sandbox.open()]);
+  await ipHere(
+    "link add br0 type bridge mcast_snooping 0",
+    "link set br0 up",
+    `addr add ${addresses.gateway.ipv4}/24 dev br0`,
+    `addr add ${addresses.gateway.ipv6}/64 dev br0 nodad`,
+    `link add up0 type veth peer name eth0 netns ${client.pid}`,
+    `addr add ${addresses.host.ipv4}/24 dev up0`,
+    `addr add ${addresses.host.ipv6}/64 dev up0 nodad`,
+    "link set up0 up",
+  );
+  await client.ip(
+    `addr add ${addresses.client.ipv4}/24 dev eth0`,
+    `addr add ${addresses.client.ipv6}/64 dev eth0 nodad`,
+    "link set eth0 up",
+  );
+  await plugIn(first, "v1", addresses.first);
+  await plugIn(second, "v2", addresses.second);
+  writeSysctl("net/ipv4/ip_forward", "1");
+  writeSysctl("net/ipv6/conf/all/forwarding", "1");
+  writeSysctl("net/ipv4/conf/br0/route_localnet", "1");
+  return {
+    client,
+    first,
+    second,
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all([client, first, second].map((sandbox) => sandbox[Symbol.asyncDispose]()));
+      await ipHere("link del br0");
+    },
+  };
+}
+
+export function writeSysctl(path: string, value: string): void {
+  writeFileSync(`/proc/sys/${path}`, value);
+}
+
+async function plugIn(sandbox: Sandbox, port: string, own: { ipv4: string; ipv6: string }): Promise<void> {
+  await ipHere(
+    `link add ${port} type veth peer name eth0 netns ${sandbox.pid}`,
+    `link set ${port} master br0 type bridge_slave hairpin on`,
+    `link set ${port} up`,
+  );
+  await sandbox.ip(
+    `addr add ${own.ipv4}/24 dev eth0`,
+    `addr add ${own.ipv6}/64 dev eth0 nodad`,
+    "link set eth0 up",
+    `route add default via ${addresses.gateway.ipv4}`,
+    `route add ::/0 via ${addresses.gateway.ipv6}`,
+  );
+}
