@@ -10,7 +10,8 @@ import type { Workshop } from "./workshop.ts";
  * @param ready resolves after the recovery at start; what vanishes earlier is looked at then
  */
 export function watchLinks(workshop: Workshop, monitor: LinkMonitorPort, ready: Promise<void>): void {
-  const report = (error: unknown) => workshop.log.error("clean-up after a vanished link failed", { error: String(error) });
+  const report = (error: unknown) =>
+    workshop.log.error("clean-up after a vanished link failed", { error: String(error) });
   monitor.onLinkGone((name) => {
     ready.then(() => handleVanishedLink(workshop, name)).catch(report);
   });

@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { fetchStatus } from "../api/client.ts";
 import { type ConfigSources, resolveConfig } from "../daemon/config.ts";
+import { readConfigFile } from "../daemon/config-file.ts";
 import { type Config, environmentNameOf, flagOf, settingNames, settings } from "../daemon/config-schema.ts";
 import { statusText } from "./status-text.ts";
 
@@ -48,16 +48,5 @@ function withSettings(command: Command): Command {
 }
 
 function configOf(surroundings: Surroundings, flags: ConfigSources["flags"]): Config {
-  return resolveConfig({ flags, env: surroundings.env, readFile: readIfPresent });
-}
-
-function readIfPresent(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
-      return undefined;
-    }
-    throw error;
-  }
+  return resolveConfig({ flags, env: surroundings.env, readFile: readConfigFile });
 }

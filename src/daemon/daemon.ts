@@ -1,8 +1,9 @@
-import { recover } from "../apply/reconcile.ts";
-import { watchLinks } from "../apply/watch.ts";
-import { Workshop } from "../apply/workshop.ts";
 import { createApi } from "../api/app.ts";
 import { type DaemonStatus, networkStatus } from "../api/status.ts";
+import { recover } from "../apply/reconcile.ts";
+import { inWords } from "../apply/refusal.ts";
+import { watchLinks } from "../apply/watch.ts";
+import { Workshop } from "../apply/workshop.ts";
 import { createDriver } from "../driver/index.ts";
 import { DockerodeEngine } from "../engine/dockerode-engine.ts";
 import { EngineNames } from "../engine/name-book.ts";
@@ -53,7 +54,10 @@ export async function startDaemon(config: Config, surroundings: DaemonSurroundin
     }
   });
   watchLinks(workshop, monitor, ready);
-  const failed = ready.then(() => new Promise<never>(() => undefined));
+  const failed = ready.then(
+    () => new Promise<never>(() => undefined),
+    (error: unknown) => Promise.reject(inWords(error)),
+  );
   failed.catch(() => undefined);
 
   const driver = createDriver({ workshop, names }, ready);
@@ -102,4 +106,3 @@ function engineOf(config: Config): EnginePort {
     ? { namesOf: async () => undefined }
     : new DockerodeEngine(config.dockerHost.replace("unix://", ""));
 }
-

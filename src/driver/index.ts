@@ -1,4 +1,5 @@
 import { reconcile } from "../apply/reconcile.ts";
+import { inWords } from "../apply/refusal.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
 import type { DriverContext } from "./context.ts";
 import type { CallContext, Driver } from "./driver.ts";
@@ -17,7 +18,11 @@ export function createDriver(context: DriverContext, ready: Promise<void>): Driv
   const { queue } = context.workshop;
   async function inTurn<T>(id: NetworkId | EndpointId, task: () => Promise<T>): Promise<T> {
     await ready;
-    return queue.run(id, task);
+    try {
+      return await queue.run(id, task);
+    } catch (error) {
+      throw inWords(error);
+    }
   }
   const guarded = <T>(id: NetworkId | EndpointId, call: CallContext, task: () => Promise<T>): Promise<T> =>
     inTurn(id, () => {

@@ -98,7 +98,7 @@ export function boundsOf(prefix: Prefix): [bigint, bigint] {
 }
 
 export function toBigInt(address: IpAddress): bigint {
-  return familyOf(address) === "ipv4" ? new Address4(address).bigInt() : new Address6(address).bigInt();
+  return BigInt(`0x${toBytes(address).toString("hex")}`);
 }
 
 export function fromBigInt(value: bigint, family: Family): IpAddress {
@@ -106,20 +106,33 @@ export function fromBigInt(value: bigint, family: Family): IpAddress {
   return parsed.correctForm() as IpAddress;
 }
 
-/** Network byte order, 4 or 16 bytes. */
+/** Network byte order, 4 or 16 bytes. Dumps of the kernel's tables call this per entry. */
 export function toBytes(address: IpAddress): Buffer {
-  const bits = addressBits(familyOf(address));
-  return Buffer.from(
-    toBigInt(address)
-      .toString(16)
-      .padStart(bits / 4, "0"),
-    "hex",
-  );
+  return familyOf(address) === "ipv4" ? Buffer.from(address.split(".").map(Number)) : ipv6Bytes(address);
 }
 
+/** Canonical text is nothing but groups with at most one gap: no dotted quad, no zone. */
+function ipv6Bytes(address: IpAddress): Buffer {
+  const bytes = Buffer.alloc(16);
+  const [left = [], right = []] = address.split("::").map((side) => (side === "" ? [] : side.split(":")));
+  for (const [index, group] of left.entries()) {
+    bytes.writeUInt16BE(Number.parseInt(group, 16), 2 * index);
+  }
+  for (const [index, group] of right.entries()) {
+    bytes.writeUInt16BE(Number.parseInt(group, 16), 16 - 2 * (right.length - index));
+  }
+  return bytes;
+}
+
+/** @throws RangeError unless there are 4 or 16 bytes in network order. */
 export function fromBytes(bytes: Uint8Array): IpAddress {
-  const family: Family = bytes.length === 4 ? "ipv4" : "ipv6";
-  return fromBigInt(BigInt(`0x${Buffer.from(bytes).toString("hex")}`), family);
+  if (bytes.length === 4) {
+    return bytes.join(".") as IpAddress;
+  }
+  if (bytes.length === 16) {
+    return fromBigInt(BigInt(`0x${Buffer.from(bytes).toString("hex")}`), "ipv6");
+  }
+  throw new RangeError(`an address has 4 or 16 bytes, not ${bytes.length}`);
 }
 
 export function isLoopback(address: IpAddress): boolean {

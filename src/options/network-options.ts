@@ -52,13 +52,14 @@ export function parseNetworkOptions(options: ReadonlyMap<string, string>): Netwo
 
 /**
  * A network's options and its address families arrive separately, hence a check of its own.
+ * @param mtuBytes as it will be, from the option or the uplink.
  * @throws FairwayError FW1003 when packets of IPv6 cannot fit.
  */
 export function checkMtuForIpv6(mtuBytes: number | undefined, ipv6: boolean): void {
   if (ipv6 && mtuBytes !== undefined && mtuBytes < minimumIpv6MtuBytes) {
     throw new FairwayError({
       code: "FW1003",
-      what: `option mtu=${mtuBytes} is too small for a network with IPv6`,
+      what: `mtu ${mtuBytes} is too small for a network with IPv6`,
       why: `IPv6 runs on links of at least ${minimumIpv6MtuBytes} bytes only (RFC 8200)`,
       fix: `write mtu=${minimumIpv6MtuBytes} or more, or create the network without --ipv6`,
     });

@@ -66,6 +66,10 @@ export function createServer(app: RequestListener, options: ServerOptions = {}):
   server.on("clientError", closeUnlessSilent);
   // Each pipelined request listens for the end of its connection.
   server.on("connection", (socket: Socket) => socket.setMaxListeners(0));
+  // Connections that were busy when the server was closed would otherwise be kept for a next request.
+  server.on("request", (_request, response) => {
+    response.once("close", () => server.listening || server.closeIdleConnections());
+  });
   return server;
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { RunOptions } from "./exec.ts";
-import { identify, isAlive, type ProcessId, signal, waitUntilGone } from "./processes.ts";
+import { isAlive, type ProcessId, signal, waitUntilGone } from "./processes.ts";
 import type { Space, SpaceProcess } from "./space.ts";
 import { waitFor } from "./wait.ts";
 
@@ -42,9 +42,9 @@ export class Daemon {
 
   /** Returns when it is ready. @throws with the end of the log when it ends before, or when the deadline is over. */
   async start(spec: DaemonSpec): Promise<void> {
-    const process = await this.launch(spec);
+    const process = await this.#launch(spec);
     try {
-      await this.untilReady(spec, process);
+      await this.#untilReady(spec, process);
     } catch (error) {
       throw new Error(`${this.#name} of ${this.#space.name} did not start; its log ends:\n${this.logTail()}`, {
         cause: error,
@@ -52,7 +52,7 @@ export class Daemon {
     }
   }
 
-  async launch(spec: Pick<DaemonSpec, "argv" | "env">): Promise<SpaceProcess> {
+  async #launch(spec: Pick<DaemonSpec, "argv" | "env">): Promise<SpaceProcess> {
     if (this.isRunning) {
       throw new Error(`${this.#name} of ${this.#space.name} is running already`);
     }
@@ -61,7 +61,7 @@ export class Daemon {
     return process;
   }
 
-  async untilReady(spec: DaemonSpec, process: SpaceProcess): Promise<void> {
+  async #untilReady(spec: DaemonSpec, process: SpaceProcess): Promise<void> {
     const ended = process.ended.then(() => {
       throw new Error("it ended");
     });
@@ -94,9 +94,4 @@ export class Daemon {
   get #logName(): string {
     return `${this.#name}.log`;
   }
-}
-
-/** For programs that another process of ours started. */
-export function identifyRunning(id: ProcessId | undefined): ProcessId | undefined {
-  return id === undefined || identify(id.pid)?.startTicks !== id.startTicks ? undefined : id;
 }

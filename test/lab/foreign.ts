@@ -55,6 +55,9 @@ export async function snapshotForeign(host: LabHost): Promise<ForeignSnapshot> {
   return sections;
 }
 
+/** The kernel adds these when an interface gets a carrier for the first time, and keeps them. */
+const LINK_LOCAL = /\b(fe80:|ff00::\/8)/;
+
 /** Lines that came ("+") or went ("-"), by section. Empty when both are equal. */
 export function compareForeign(before: ForeignSnapshot, after: ForeignSnapshot): string[] {
   const sections = [...new Set([...Object.keys(before), ...Object.keys(after)])];
@@ -96,26 +99,48 @@ async function foreignTables(host: LabHost): Promise<string[]> {
     const [, family = "", name = ""] = table.split(" ");
     if (name !== "fairway") {
       const listing = await lines(host, ["nft", "-s", "list", "table", family, name], "engine");
-      // Its place in the listing is part of a rule's meaning.
-      found.push(...listing.map((line, index) => `${family} ${name} ${String(index).padStart(4, "0")} ${line}`));
+      found.push(...numberedByBlock(listing).map((line) => `${family} ${name} ${line}`));
     }
   }
   return found;
+}
+
+/** The order of rules is part of their meaning, but only within their chain. */
+function numberedByBlock(listing: readonly string[]): string[] {
+  const blocks = new Map<string, string[]>();
+  let block: string[] = [];
+  for (const raw of listing.slice(1, -1)) {
+    const line = raw.trim();
+    const opened = /^((?:chain|set|map|flowtable) \S+) \{$/.exec(line)?.[1];
+    if (opened !== undefined) {
+      block = [];
+      blocks.set(opened, block);
+    } else if (line !== "}") {
+      block.push(line);
+    }
+  }
+  return [...blocks].flatMap(([name, content]) =>
+    isIdle(content) ? [] : [name, ...content.map((line, index) => `${name} ${index + 1} ${line}`)],
+  );
+}
+
+/** A built-in chain without rules that lets everything pass: iptables makes such chains whenever it looks for rules. */
+function isIdle(chain: readonly string[]): boolean {
+  return chain.length === 1 && /^type .* policy accept;$/.test(chain[0] ?? "");
 }
 
 /** iptables-save prints the time and, with chains, counters; the order of rules is kept by a number in their chain. */
 function withoutNoise(text: string): string[] {
   const counts = new Map<string, number>();
   let table = "";
-  return text
-    .split("\n")
-    .filter((line) => line !== "" && !line.startsWith("#") && line !== "COMMIT")
-    .map((line) => {
-      table = line.startsWith("*") ? line : table;
-      const chain = /^-A (\S+)/.exec(line)?.[1];
-      const place = chain === undefined ? "" : ` ${nextCount(counts, `${table} ${chain}`)}`;
-      return `${table}${place} ${line.replace(/ \[\d+:\d+\]$/, "")}`;
-    });
+  return text.split("\n").flatMap((line) => {
+    table = /^\*(\S+)/.exec(line)?.[1] ?? table;
+    const rule = /^-A (\S+)/.exec(line);
+    if (rule !== null) {
+      return `${table} ${nextCount(counts, `${table} ${rule[1]}`)} ${line}`;
+    }
+    return line.startsWith(":") && !line.includes(" ACCEPT ") ? `${table} ${line.replace(/ \[.*$/, "")}` : [];
+  });
 }
 
 function nextCount(counts: Map<string, number>, key: string): number {
@@ -135,6 +160,7 @@ async function foreignAddresses(host: LabHost, ours: ReadonlySet<string>): Promi
     .flatMap((link) =>
       link.addr_info.map(({ local, prefixlen, scope }) => `${link.ifname} ${local}/${prefixlen} scope ${scope}`),
     )
+    .filter((line) => !LINK_LOCAL.test(line))
     .sort();
 }
 
@@ -142,7 +168,7 @@ async function foreignRoutes(host: LabHost, ours: ReadonlySet<string>): Promise<
   const found = await Promise.all(
     ["-4", "-6"].map(async (family) =>
       (await lines(host, ["ip", family, "route", "show", "table", "all"]))
-        .filter((line) => !ours.has(/ dev (\S+)/.exec(line)?.[1] ?? ""))
+        .filter((line) => !ours.has(/ dev (\S+)/.exec(line)?.[1] ?? "") && !LINK_LOCAL.test(line))
         .map((line) => `${family} ${line.replace(/ (linkdown|dead|expires \d+sec)/g, "").trim()}`),
     ),
   );

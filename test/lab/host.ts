@@ -102,7 +102,12 @@ export class LabHost implements Place {
   }
 
   tryDocker(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-    return this.tryExecInRoot(["docker", "-H", `unix://${ENGINE_SOCKET}`, ...args], options);
+    return this.space.tryExec(this.dockerCommand(args), options);
+  }
+
+  /** To be run in the host's space. */
+  dockerCommand(args: readonly string[]): string[] {
+    return this.#inRoot(["docker", "-H", `unix://${ENGINE_SOCKET}`, ...args]);
   }
 
   /** Expects a refusal and returns its stderr. */
@@ -123,11 +128,11 @@ export class LabHost implements Place {
 
   /** With the file system of the engine's distribution: its iptables, its nft. */
   execInRoot(argv: readonly string[], options?: RunOptions): Promise<string> {
-    return this.space.exec(this.inRoot(argv), withoutSettings(options));
+    return this.space.exec(this.#inRoot(argv), options);
   }
 
   tryExecInRoot(argv: readonly string[], options?: RunOptions): Promise<RunResult> {
-    return this.space.tryExec(this.inRoot(argv), withoutSettings(options));
+    return this.space.tryExec(this.#inRoot(argv), options);
   }
 
   spawn(argv: readonly string[], log = "spawned.log"): Promise<SpaceProcess> {
@@ -148,8 +153,7 @@ export class LabHost implements Place {
   async startEngine(): Promise<void> {
     await this.#engine.start({
       name: "engine",
-      argv: this.inRoot(["dockerd", ...this.#engineArguments()]),
-      env: withoutSettings().env,
+      argv: this.#inRoot(["dockerd", ...this.#engineArguments()]),
       isReady: async () => (await get(this.apiSocket, "/_ping")).status === 200,
       readyDeadlineMs: ENGINE_READY_DEADLINE_MS,
     });
@@ -226,8 +230,10 @@ export class LabHost implements Place {
     await this.stop();
   }
 
-  inRoot(argv: readonly string[]): string[] {
-    return ["chroot", this.#root, ...argv];
+  /** The distribution's programs, not what somebody put into /usr/local, and nobody's personal settings. */
+  #inRoot(argv: readonly string[]): string[] {
+    const settings = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DOCKER_CONFIG=/run/docker-cli", "HOME=/root"];
+    return ["chroot", this.#root, "env", ...settings, ...argv];
   }
 
   #engineArguments(): string[] {
@@ -284,10 +290,4 @@ async function checkVersion(host: LabHost): Promise<void> {
   if (!found.startsWith(`${host.engine}.`)) {
     throw new Error(`the lab's tree for engine ${host.engine} holds engine ${found}`);
   }
-}
-
-/** The distribution's programs, not what somebody put into /usr/local, and nobody's personal settings. */
-function withoutSettings(options: RunOptions = {}): RunOptions {
-  const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", DOCKER_CONFIG: "/run/docker-cli", HOME: "/root" };
-  return { ...options, env: { ...env, ...options.env } };
 }

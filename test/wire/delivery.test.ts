@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { endpointId, networkId, openRoom, openSocket, rawRequest, receive, until } from "./room.ts";
 
@@ -62,6 +64,22 @@ test("one undo that fails does not keep the others from running", async (t) => {
     "the failure is logged",
   );
   assert.ok(ran);
+});
+
+test("an engine whose death shows only in writing to it has not got the answer", async (t) => {
+  const { driver, socketPath } = await openRoom(t);
+  const script = `const socket = require("node:net").connect(process.argv[1]);
+    socket.write(process.argv[2], () => setTimeout(() => process.kill(process.pid, "SIGKILL"), 100));`;
+  let undone = false;
+  driver.intercept("createNetwork", async (context) => {
+    context?.onUndelivered(async () => {
+      undone = true;
+    });
+    // Blocks this whole process, so that it cannot hear of the hang-up.
+    while (!readFileSync(`/proc/${engine.pid}/stat`, "latin1").includes(") Z ")) {}
+  });
+  const engine = spawn(process.execPath, ["-e", script, socketPath, createNetwork]);
+  await until(() => undone, "the undo ran");
 });
 
 test("an answer that arrived is not undone when the engine hangs up afterwards", async (t) => {

@@ -97,7 +97,7 @@ test("what is not a socket is neither used nor removed", async (t) => {
   await assert.rejects(listenAt(join(directory, "x".repeat(100))), { code: "FW2008" });
 });
 
-test("closing lets a running call end, then the idle connection goes", async (t) => {
+test("closing lets a running call end, and waits for nobody's next one", { timeout: 20_000 }, async (t) => {
   const path = join(await temporaryDirectory(t), "fairway.sock");
   const driver = new FakeDriver();
   const release = Promise.withResolvers<void>();

@@ -41,12 +41,18 @@ export class Bridges {
   }
 
   async #converge(spec: BridgeSpec, isNew: boolean): Promise<void> {
-    const { name } = spec;
-    const { index } = await this.#findOurs(spec);
+    const { name, mac, mtu, alias } = spec;
+    const { index, mac: presentMac } = await this.#findOurs(spec);
     // While the bridge is down: once up, an accepted router advertisement would stay (CVE-2020-13401).
     this.#setIpv6(spec);
     const unwanted = isNew ? [] : await this.#unwantedAddresses(spec, index);
-    const configuration = configureBridge({ ...spec, index, group: this.#linkGroup });
+    const configuration = configureBridge({
+      index,
+      mtu,
+      alias,
+      group: this.#linkGroup,
+      ...(mac !== presentMac && { mac }),
+    });
     await this.#rtnetlink.commit([
       { what: `configure bridge ${name}`, message: configuration },
       ...unwanted.map((address) => ({

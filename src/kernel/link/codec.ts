@@ -72,17 +72,20 @@ export function activatePort(port: { name: string; alias: string; isolated: bool
   ]);
 }
 
-/** All settings of a bridge that creation does not take or an older one may have different. */
+/**
+ * All settings of a bridge that creation does not take or an older one may have different.
+ * @param bridge.mac Absent when it is right: setting even the same address makes the kernel forget all neighbours.
+ */
 export function configureBridge(bridge: {
   index: number;
-  mac: Mac;
+  mac?: Mac;
   mtu: number;
   group: number;
   alias: string;
 }): Buffer {
   const devconf = nested(rt.IFLA_INET_CONF, [u32Attribute(rt.IPV4_DEVCONF_ROUTE_LOCALNET, 1)]);
   return message(rt.RTM_SETLINK, NLM_F_ACK, linkHeader({ index: bridge.index }), [
-    macAttribute(bridge.mac),
+    ...(bridge.mac === undefined ? [] : [macAttribute(bridge.mac)]),
     u32Attribute(rt.IFLA_MTU, bridge.mtu),
     u32Attribute(rt.IFLA_GROUP, bridge.group),
     textAttribute(rt.IFLA_IFALIAS, bridge.alias),

@@ -6,6 +6,8 @@ import * as rt from "./constants.ts";
 export interface LinkInfo {
   readonly index: number;
   readonly name: string;
+  /** Lower-case pairs with colons; "" for a link without one. */
+  readonly mac: string;
   readonly mtu: number;
   readonly group: number;
   /** "" when it has none. */
@@ -39,6 +41,7 @@ export function parseLink(message: Buffer): LinkInfo {
   return {
     index: payload.readInt32LE(4),
     name: text(attributes.get(rt.IFLA_IFNAME)),
+    mac: (attributes.get(rt.IFLA_ADDRESS)?.toString("hex") ?? "").replace(/..(?!$)/g, "$&:"),
     mtu: u32(attributes.get(rt.IFLA_MTU)),
     group: u32(attributes.get(rt.IFLA_GROUP)),
     alias: text(attributes.get(rt.IFLA_IFALIAS)),

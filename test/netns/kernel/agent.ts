@@ -1,6 +1,6 @@
 /** Runs inside a network namespace, serves and asks there on command. Driven by sandbox.ts over the IPC channel. */
 import { createSocket } from "node:dgram";
-import { createServer, connect } from "node:net";
+import { connect, createServer } from "node:net";
 
 export type Transport = "tcp" | "udp";
 

@@ -1,9 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readlinkSync } from "node:fs";
 import { once } from "node:events";
+import { readlinkSync } from "node:fs";
 import { run } from "../../lab/exec.ts";
 import { waitFor } from "../../lab/wait.ts";
-import { type AgentCommand, type AgentReply, type AskCommand, ask, type ServeCommand, type Transport } from "./agent.ts";
+import {
+  type AgentCommand,
+  type AgentReply,
+  type AskCommand,
+  ask,
+  type ServeCommand,
+  type Transport,
+} from "./agent.ts";
 
 const startDeadlineMs = 10_000;
 const defaultTimeoutMs = 3000;
@@ -71,7 +78,9 @@ export class Sandbox implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const ends = [this.#agent, this.#holder].filter((child) => child.exitCode === null).map((child) => once(child, "exit"));
+    const ends = [this.#agent, this.#holder]
+      .filter((child) => child.exitCode === null)
+      .map((child) => once(child, "exit"));
     this.#agent.disconnect();
     this.#holder.stdin?.end();
     await Promise.all(ends);
@@ -87,7 +96,12 @@ export class Sandbox implements AsyncDisposable {
 }
 
 /** Asks from the namespace the test runs in. */
-export function askHere(transport: Transport, address: string, port: number, options: AskOptions = {}): Promise<string> {
+export function askHere(
+  transport: Transport,
+  address: string,
+  port: number,
+  options: AskOptions = {},
+): Promise<string> {
   return ask({ ask: transport, address, port, timeoutMs: defaultTimeoutMs, ...options });
 }
 

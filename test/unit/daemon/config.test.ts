@@ -210,7 +210,16 @@ describe("environment", () => {
       assert.throws(() => resolve({ env: { [name]: "x" } }), refused(/is not known; did you mean FAIRWAY_[A-Z_]+\?$/));
     }
     assert.deepEqual(
-      resolve({ env: { FAIRWAY_LAB_DIR: "/x", FAIRWAY_: "x", LOG_LEVEL: "x", PATH: "/bin" } }),
+      resolve({
+        env: {
+          FAIRWAY_LAB_DIR: "/x",
+          FAIRWAY_ENGINE: "x",
+          FAIRWAY_NODE: "x",
+          FAIRWAY_: "x",
+          LOG_LEVEL: "x",
+          PATH: "/bin",
+        },
+      }),
       defaults,
     );
   });

@@ -110,6 +110,19 @@ describe("addresses", () => {
     );
   });
 
+  test("other numbers of bytes are no address", () => {
+    for (const length of [0, 3, 5, 6, 15, 17]) {
+      assert.throws(() => fromBytes(new Uint8Array(length)), RangeError);
+    }
+  });
+
+  test("numbers beyond a family are no address", () => {
+    for (const family of ["ipv4", "ipv6"] as const) {
+      assert.throws(() => fromBigInt(1n << BigInt(addressBits(family)), family));
+      assert.throws(() => fromBigInt(-1n, family));
+    }
+  });
+
   test("what is no address is refused, and only that", () => {
     const fragment = fc.constantFrom(
       "0",

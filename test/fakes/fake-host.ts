@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { recover } from "../../src/apply/reconcile.ts";
+import { watchLinks } from "../../src/apply/watch.ts";
+import { desiredElements, Workshop } from "../../src/apply/workshop.ts";
+import type { CallContext, Driver } from "../../src/driver/driver.ts";
+import { createDriver } from "../../src/driver/index.ts";
+import type { Endpoint, Publication } from "../../src/model/endpoint.ts";
+import { planBridge, planVeth } from "../../src/plan/bridge.ts";
+import { planHostElements } from "../../src/plan/host.ts";
+import { Registry } from "../../src/store/registry.ts";
+import { FakeKernel } from "./fake-kernel.ts";
+import { createFakeLog } from "./fake-log.ts";
+import { FakeNames } from "./fake-names.ts";
+import { elementLines } from "./fake-nft.ts";
+import { FakeProcess } from "./fake-process.ts";
+import { FakeStore } from "./fake-store.ts";
+
+/** One run of the daemon on a fake host. */
+export interface FakeRun {
+  readonly process: FakeProcess;
+  readonly workshop: Workshop;
+  readonly driver: Driver;
+}
+
+export interface FakeCall extends CallContext {
+  readonly controller: AbortController;
+  /** Runs the undo that the answer's loss would. */
+  lose(): Promise<void>;
+}
+
+/** A whole host without a kernel: disk and kernel outlive the runs of the daemon. */
+export class FakeHost {
+  readonly kernel = new FakeKernel();
+  readonly store = new FakeStore();
+  readonly names = new FakeNames();
+  readonly log = createFakeLog();
+  #run: FakeRun | undefined;
+
+  get run(): FakeRun {
+    assert.ok(this.#run !== undefined, "the daemon runs");
+    return this.#run;
+  }
+
+  get driver(): Driver {
+    return this.run.driver;
+  }
+
+  get workshop(): Workshop {
+    return this.run.workshop;
+  }
+
+  /** Starts the daemon as daemon/ does. @param prepare faults for the start itself */
+  async start(prepare?: (process: FakeProcess) => void): Promise<FakeRun> {
+    const process = new FakeProcess();
+    const kernel = this.kernel.open(process);
+    const registry = new Registry(this.store.open(process));
+    const workshop = new Workshop({ registry, kernel, log: this.log.logger });
+    prepare?.(process);
+    const ready = recover(workshop);
+    watchLinks(workshop, this.kernel.links.monitor, ready);
+    this.#run = { process, workshop, driver: createDriver({ workshop, names: this.names }, ready) };
+    await Promise.race([ready, new Promise<void>((resolve) => process.onDeath(resolve))]);
+    return this.#run;
+  }
+
+  kill(): void {
+    this.run.process.kill();
+  }
+
+  async restart(): Promise<FakeRun> {
+    this.kill();
+    return this.start();
+  }
+
+  async reboot(): Promise<FakeRun> {
+    this.kill();
+    this.kernel.reboot();
+    return this.start();
+  }
+
+  /** Everything that was set going has ended, deletions and clean-up after vanished links included. */
+  async quiet(): Promise<void> {
+    const { queue } = this.workshop;
+    for (let round = 0; round < 3; round += 1) {
+      await this.kernel.links.settled();
+      await queue.idle();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async checkNothingLeaks(): Promise<void> {
+    await this.quiet();
+    checkWorld(this);
+  }
+}
+
+export function fakeCall(): FakeCall {
+  const controller = new AbortController();
+  const undos: (() => Promise<void>)[] = [];
+  return {
+    requestId: "0123abcd",
+    controller,
+    signal: controller.signal,
+    onUndelivered: (undo) => undos.push(undo),
+    lose: async () => {
+      for (const undo of undos.reverse()) {
+        await undo();
+      }
+    },
+  };
+}
+
+/** The leak oracle: the fake world is exactly what the records say, and the disk says what memory says. */
+export function checkWorld(host: FakeHost): void {
+  const { registry } = host.workshop;
+  const networks = registry.networks();
+  const { kernel } = host;
+  const disk = host.store.load();
+  assert.deepEqual(byId(disk.networks), byId(networks), "disk and memory: networks");
+  assert.deepEqual(byId(disk.endpoints), byId(registry.endpoints()), "disk and memory: endpoints");
+  checkLinks(host);
+  const facts = { bridgedIpv6Filtered: kernel.sysctls.read(["net", "bridge", "bridge-nf-call-ip6tables"]) === "1" };
+  const wanted = networks.length === 0 ? [] : [...planHostElements(facts), ...desiredElements(registry)];
+  assert.equal(kernel.nft.isInstalled, networks.length > 0, "tables stand while there are networks");
+  assert.deepEqual(elementLines(kernel.nft.elements()), elementLines(wanted), "elements");
+  assert.deepEqual(heldPorts(host), registry.endpoints().flatMap(publishedPorts).sort(), "held ports");
+  assert.equal(kernel.engineFirewall.isAdmitted, networks.length > 0, "the engine's filter is open");
+}
+
+function byId<T extends { readonly id: string }>(records: readonly T[]): T[] {
+  return [...records].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function checkLinks({ workshop, kernel }: FakeHost): void {
+  const { registry } = workshop;
+  const wanted = new Set<string>();
+  for (const network of registry.networks()) {
+    assert.equal(network.state, "ready", `network ${network.id}`);
+    wanted.add(network.bridge);
+    const link = kernel.links.links.get(network.bridge);
+    assert.deepEqual(link, { kind: "bridge", spec: planBridge(network) }, `bridge ${network.bridge}`);
+    for (const endpoint of registry.endpointsOf(network.id)) {
+      wanted.add(endpoint.hostIf);
+      const veth = kernel.links.links.get(endpoint.hostIf);
+      // After a leave the pair stays until the endpoint goes.
+      if (endpoint.state === "joined") {
+        assert.ok(veth?.kind === "veth", `veth of ${endpoint.id}`);
+        assert.deepEqual(veth.spec, planVeth(network, endpoint));
+        assert.equal(veth.bridge, network.bridge);
+      }
+    }
+  }
+  const present = [...kernel.links.links].filter(([, { kind }]) => kind !== "foreign").map(([name]) => name);
+  assert.deepEqual(
+    present.filter((name) => !wanted.has(name)),
+    [],
+    "links without a record",
+  );
+}
+
+function heldPorts({ kernel }: FakeHost): string[] {
+  return kernel.hostPorts
+    .sockets()
+    .filter(({ owner }) => owner !== undefined)
+    .map(({ protocol, address, port, owner }) => `${owner} ${protocol} ${address} ${port}`)
+    .sort();
+}
+
+function publishedPorts(endpoint: Endpoint): string[] {
+  return endpoint.publications.flatMap((publication) =>
+    portsOf(publication).map((port) => `${endpoint.id} ${publication.protocol} ${publication.hostAddress} ${port}`),
+  );
+}
+
+function portsOf({ hostPortFirst, hostPortLast }: Publication): number[] {
+  return Array.from({ length: hostPortLast - hostPortFirst + 1 }, (_, offset) => hostPortFirst + offset);
+}

@@ -1,0 +1,273 @@
+import { FairwayError } from "../../src/errors.ts";
+import {
+  type BridgeSpec,
+  type HostRoute,
+  KernelError,
+  type LinkMonitorPort,
+  type LinkPort,
+  type OwnedLink,
+  type VethSpec,
+} from "../../src/kernel/ports.ts";
+import { type IfName, isIfName } from "../../src/model/ids.ts";
+import { hostOf, prefixContains, prefixOf } from "../../src/model/ip.ts";
+import { aliasPrefix } from "../../src/plan/names.ts";
+
+const maxBridgePorts = 1023;
+
+export type FakeLink =
+  | { readonly kind: "bridge"; readonly spec: BridgeSpec }
+  | { readonly kind: "veth"; readonly spec: VethSpec; bridge: string | undefined; sandboxKey: string | undefined }
+  | { readonly kind: "foreign"; readonly what: string };
+
+/** The interfaces of one host, with the peer of a veth pair as part of it. Checks what the kernel would check. */
+export class FakeLinks implements LinkPort {
+  readonly links = new Map<string, FakeLink>();
+  readonly routes: HostRoute[] = [];
+  uplinkMtu: number | undefined = 1500;
+  readonly monitor = new FakeLinkMonitor();
+  readonly #doomed = new Set<string>();
+  #held = false;
+
+  addForeign(name: string, what = "dummy"): void {
+    this.links.set(name, { kind: "foreign", what });
+  }
+
+  async ensureBridge(spec: BridgeSpec): Promise<void> {
+    requireNames(spec.name);
+    requireAlias(spec.alias);
+    this.#finish(spec.name);
+    const existing = this.links.get(spec.name);
+    if (existing !== undefined && (existing.kind !== "bridge" || existing.spec.alias !== spec.alias)) {
+      throw taken(spec.name);
+    }
+    if (!spec.ipv6 && spec.addresses.some((address) => address.includes(":"))) {
+      throw new KernelError(`add address to ${spec.name}`, "EACCES");
+    }
+    this.links.set(spec.name, { kind: "bridge", spec });
+  }
+
+  async addVeth(spec: VethSpec): Promise<void> {
+    requireNames(spec.host, spec.sandbox);
+    requireAlias(spec.alias);
+    this.#finish(spec.host);
+    const bridge = this.links.get(spec.bridge);
+    if (bridge?.kind !== "bridge") {
+      throw new KernelError(`create veth pair ${spec.host}`, bridge === undefined ? "ENODEV" : "EINVAL");
+    }
+    const existing = this.links.get(spec.host);
+    if (existing?.kind === "veth") {
+      this.remove(spec.host);
+    } else if (existing !== undefined || this.#sandboxEnd(spec.sandbox) !== undefined) {
+      throw taken(spec.host);
+    }
+    if (this.portsOf(spec.bridge).length >= maxBridgePorts) {
+      throw new FairwayError({ code: "FW3008", what: `bridge ${spec.bridge} takes no more containers` });
+    }
+    this.links.set(spec.host, { kind: "veth", spec, bridge: spec.bridge, sandboxKey: undefined });
+  }
+
+  deleteLater(names: readonly IfName[]): void {
+    for (const name of names) {
+      const link = this.links.get(name);
+      if (link?.kind === "foreign") {
+        throw new Error(`asked to delete ${name}, which is not ours`);
+      }
+      this.#doomed.add(name);
+    }
+    if (!this.#held) {
+      void Promise.resolve().then(() => this.#reapUnlessHeld());
+    }
+  }
+
+  async settled(): Promise<void> {
+    while (this.#doomed.size > 0) {
+      this.#reapUnlessHeld();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async listOwned(): Promise<readonly OwnedLink[]> {
+    return [...this.links].flatMap(([name, link]) => {
+      if (link.kind === "foreign") {
+        return [];
+      }
+      const own = { name, alias: link.spec.alias, kind: link.kind };
+      // The container's end carries no alias, only the group; it is listed while it is in this namespace.
+      const isHere = link.kind === "veth" && link.sandboxKey === undefined;
+      return isHere ? [own, { name: link.spec.sandbox, alias: "", kind: "veth" }] : [own];
+    });
+  }
+
+  async uplinkMtuBytes(): Promise<number | undefined> {
+    return this.uplinkMtu;
+  }
+
+  async listRoutes(): Promise<readonly HostRoute[]> {
+    const own = [...this.links].flatMap(([device, link]) =>
+      link.kind === "bridge"
+        ? link.spec.addresses.map((address) => ({ destination: prefixOf(address), device, onLink: true, priority: 0 }))
+        : [],
+    );
+    return [...this.routes, ...own];
+  }
+
+  /** Keeps deletions waiting until `release`. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  release(): void {
+    this.#held = false;
+    this.#reapUnlessHeld();
+  }
+
+  /** The process that had the queue is gone, and the queue with it. */
+  forgetQueue(): void {
+    this.#doomed.clear();
+    this.#held = false;
+  }
+
+  /** What the engine does after a join. */
+  moveToSandbox(sandbox: string, sandboxKey: string): void {
+    const link = this.#sandboxEnd(sandbox);
+    if (link === undefined) {
+      throw new Error(`the engine finds no interface ${sandbox}`);
+    }
+    link.sandboxKey = sandboxKey;
+  }
+
+  moveBack(sandbox: string): void {
+    const link = this.#sandboxEnd(sandbox);
+    if (link !== undefined) {
+      link.sandboxKey = undefined;
+    }
+  }
+
+  /** The namespace ends, as when its last process is killed: every pair with an end in it is gone. */
+  endSandbox(sandboxKey: string): void {
+    for (const [name, link] of this.links) {
+      if (link.kind === "veth" && link.sandboxKey === sandboxKey) {
+        this.remove(name);
+      }
+    }
+  }
+
+  /** Somebody deletes a link by hand. */
+  remove(name: string): void {
+    const link = this.links.get(name);
+    if (link === undefined) {
+      return;
+    }
+    this.links.delete(name);
+    for (const port of link.kind === "bridge" ? this.portsOf(name) : []) {
+      port.bridge = undefined;
+    }
+    this.monitor.emitGone(name);
+    if (link.kind === "veth" && link.sandboxKey === undefined) {
+      this.monitor.emitGone(link.spec.sandbox);
+    }
+  }
+
+  portsOf(bridge: string): (FakeLink & { kind: "veth" })[] {
+    return [...this.links.values()].filter((link) => link.kind === "veth").filter((link) => link.bridge === bridge);
+  }
+
+  transcript(): string[] {
+    return [...this.links].map(([name, link]) => `link ${name} ${describe(link)}`).sort();
+  }
+
+  #sandboxEnd(sandbox: string): (FakeLink & { kind: "veth" }) | undefined {
+    return [...this.links.values()]
+      .filter((link) => link.kind === "veth")
+      .find((link) => link.spec.sandbox === sandbox);
+  }
+
+  /** A name that is about to be used again must be free first. */
+  #finish(name: string): void {
+    if (this.#doomed.delete(name)) {
+      this.remove(name);
+    }
+  }
+
+  #reapUnlessHeld(): void {
+    if (this.#held) {
+      return;
+    }
+    for (const name of this.#doomed) {
+      this.remove(this.#hostEndOf(name));
+    }
+    this.#doomed.clear();
+  }
+
+  #hostEndOf(name: string): string {
+    const end = this.#sandboxEnd(name);
+    return end?.sandboxKey === undefined && end !== undefined ? end.spec.host : name;
+  }
+}
+
+export class FakeLinkMonitor implements LinkMonitorPort {
+  readonly #gone: ((name: string) => void)[] = [];
+  readonly #overrun: (() => void)[] = [];
+
+  onLinkGone(listener: (name: string) => void): void {
+    this.#gone.push(listener);
+  }
+
+  onOverrun(listener: () => void): void {
+    this.#overrun.push(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#gone.length = 0;
+    this.#overrun.length = 0;
+  }
+
+  emitGone(name: string): void {
+    for (const listener of this.#gone) {
+      listener(name);
+    }
+  }
+
+  overrun(): void {
+    for (const listener of this.#overrun) {
+      listener();
+    }
+  }
+}
+
+function describe(link: FakeLink): string {
+  if (link.kind === "foreign") {
+    return link.what;
+  }
+  const { spec } = link;
+  if (link.kind === "bridge") {
+    const addresses = [...link.spec.addresses].sort().join(",");
+    return `bridge mac ${link.spec.mac} mtu ${spec.mtu} ipv6 ${link.spec.ipv6} addresses ${addresses} alias ${spec.alias}`;
+  }
+  const port = `master ${link.bridge ?? "-"} isolated ${link.spec.isolated}`;
+  return `veth peer ${link.spec.sandbox} ${link.spec.sandboxMac} mtu ${spec.mtu} ${port} alias ${spec.alias}`;
+}
+
+function requireNames(...names: readonly string[]): void {
+  for (const name of names) {
+    if (!isIfName(name)) {
+      throw new KernelError(`create ${name}`, "EINVAL");
+    }
+  }
+}
+
+function requireAlias(alias: string): void {
+  // IFALIASZ in include/uapi/linux/if.h, with the final zero byte.
+  if (!alias.startsWith(aliasPrefix) || alias.length > 255) {
+    throw new Error(`alias ${alias} does not mark a link as ours`);
+  }
+}
+
+function taken(name: string): FairwayError {
+  return new FairwayError({ code: "FW3007", what: `interface ${name} exists already and does not belong to us` });
+}
+
+/** Does the link's address list put the address on the link? */
+export function reaches(link: FakeLink | undefined, address: Parameters<typeof hostOf>[0]): boolean {
+  return link?.kind === "bridge" && link.spec.addresses.some((own) => prefixContains(prefixOf(own), hostOf(address)));
+}

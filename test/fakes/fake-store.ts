@@ -1,0 +1,58 @@
+import type { Endpoint } from "../../src/model/endpoint.ts";
+import type { EndpointId, NetworkId } from "../../src/model/ids.ts";
+import type { Network } from "../../src/model/network.ts";
+import type { StoredState, StorePort } from "../../src/store/port.ts";
+import { type FakeProcess, throughProcess } from "./fake-process.ts";
+
+/** The disk of one host. Keeps text, as a real one does, and the reference from endpoint to network. */
+export class FakeStore implements StorePort {
+  readonly #networks = new Map<NetworkId, string>();
+  readonly #endpoints = new Map<EndpointId, { readonly networkId: NetworkId; readonly json: string }>();
+
+  /** The disk as this process sees it: writes can be made to fail, or to be its last. */
+  open(process: FakeProcess): StorePort {
+    return throughProcess(process, "store", this as StorePort, [
+      "load",
+      "putNetwork",
+      "putEndpoint",
+      "deleteNetwork",
+      "deleteEndpoint",
+      "close",
+    ]);
+  }
+
+  load(): StoredState {
+    return {
+      networks: [...this.#networks.values()].map((json) => JSON.parse(json) as Network),
+      endpoints: [...this.#endpoints.values()].map(({ json }) => JSON.parse(json) as Endpoint),
+    };
+  }
+
+  putNetwork(network: Network): void {
+    this.#networks.set(network.id, JSON.stringify(network));
+  }
+
+  putEndpoint(endpoint: Endpoint): void {
+    if (!this.#networks.has(endpoint.networkId)) {
+      throw new Error("FOREIGN KEY constraint failed");
+    }
+    this.#endpoints.set(endpoint.id, { networkId: endpoint.networkId, json: JSON.stringify(endpoint) });
+  }
+
+  deleteNetwork(id: NetworkId): void {
+    this.#networks.delete(id);
+    for (const [endpointId, { networkId }] of this.#endpoints) {
+      if (networkId === id) {
+        this.#endpoints.delete(endpointId);
+      }
+    }
+  }
+
+  deleteEndpoint(id: EndpointId): void {
+    this.#endpoints.delete(id);
+  }
+
+  close(): void {
+    // The disk stays.
+  }
+}
