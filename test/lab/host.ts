@@ -35,6 +35,8 @@ export interface HostOptions {
   readonly bridgeNfCall?: 0 | 1;
   /** Default: the small one. "node" is 150 MB. */
   readonly images?: readonly ("test" | "node")[];
+  /** Starts the driver, before the engine, as a service manager would. Default: none. */
+  readonly driver?: DriverOptions;
 }
 
 export interface RebootOptions {
@@ -263,6 +265,9 @@ export async function startHost(options: HostOptions): Promise<LabHost> {
   const host = new LabHost(space, tree, options);
   try {
     await host.boot();
+    if (options.driver !== undefined) {
+      await host.startDriver(options.driver);
+    }
     await host.startEngine();
     await checkVersion(host);
     await host.loadImages(...(options.images ?? ["test"]));

@@ -54,10 +54,8 @@ async function start(argv: readonly string[]): Promise<number> {
   await sweep();
   const lan = await sharedLan();
   const name = values.name === undefined ? {} : { name: `fwlab-${values.name.replace(/^fwlab-/, "")}` };
-  const host = await startHost({ engine, lan, keep: true, images: ["test", "node"], ...name });
-  if (values.driver === true) {
-    await host.startDriver();
-  }
+  const driver = values.driver === true ? { driver: {} } : {};
+  const host = await startHost({ engine, lan, keep: true, images: ["test", "node"], ...name, ...driver });
   const command = "node test/lab/main.ts";
   console.log(`${host.name}: engine ${engine}, ${host.uplink?.ipv4}, ${host.uplink?.ipv6}`);
   console.log(`  ${command} use ${host.name} -- docker run -d -p 8080:80 fairway-test:1`);

@@ -131,6 +131,7 @@ function errnoFailure(errno: string): Failure {
     ETIMEDOUT: "timeout",
     EHOSTUNREACH: "unreachable",
     ENETUNREACH: "unreachable",
+    EADDRNOTAVAIL: "unreachable",
     ECONNRESET: "reset",
   };
   return kinds[errno] ?? "other";

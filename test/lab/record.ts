@@ -60,9 +60,10 @@ export function spaceName(label: string): string {
 /** The record is there before anything else of the space is. */
 export function createSpaceDirectory(record: SpaceRecord): string {
   const directory = spaceDirectory(record.name);
-  mkdirSync(labDirectory(), { recursive: true });
-  mkdirSync(directory);
-  writeRecord(record);
+  const unborn = path.join(labDirectory(), `new-${record.name}`);
+  mkdirSync(unborn, { recursive: true });
+  writeFileSync(path.join(unborn, "record.json"), JSON.stringify(record, undefined, 2));
+  renameSync(unborn, directory);
   return directory;
 }
 

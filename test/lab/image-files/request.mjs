@@ -24,7 +24,7 @@ if (protocol === "udp") {
   });
   socket.bind(Number(sourcePort), () => {
     // Connected, so that the kernel reports a refusal; answers from another address than the one asked are lost.
-    socket.connect(Number(port), host, () => socket.send(data));
+    socket.connect(Number(port), host, (error) => (error ? fail(error) : socket.send(data)));
   });
 } else {
   const socket = connect({
