@@ -55,6 +55,9 @@ export async function snapshotForeign(host: LabHost): Promise<ForeignSnapshot> {
   return sections;
 }
 
+/** Our chain in the engine's packet filter, and the jumps to it. */
+const OUR_RULES = /\bFAIRWAY-/;
+
 /** The kernel adds these when an interface gets a carrier for the first time, and keeps them. */
 const LINK_LOCAL = /\b(fe80:|ff00::\/8)/;
 
@@ -109,7 +112,7 @@ async function foreignTables(host: LabHost): Promise<string[]> {
 function numberedByBlock(listing: readonly string[]): string[] {
   const blocks = new Map<string, string[]>();
   let block: string[] = [];
-  for (const raw of listing.slice(1, -1)) {
+  for (const raw of listing.slice(1, -1).filter((line) => !OUR_RULES.test(line))) {
     const line = raw.trim();
     const opened = /^((?:chain|set|map|flowtable) \S+) \{$/.exec(line)?.[1];
     if (opened !== undefined) {
@@ -133,7 +136,8 @@ function isIdle(chain: readonly string[]): boolean {
 function withoutNoise(text: string): string[] {
   const counts = new Map<string, number>();
   let table = "";
-  return text.split("\n").flatMap((line) => {
+  const foreign = text.split("\n").filter((line) => !OUR_RULES.test(line));
+  return foreign.flatMap((line) => {
     table = /^\*(\S+)/.exec(line)?.[1] ?? table;
     const rule = /^-A (\S+)/.exec(line);
     if (rule !== null) {

@@ -30,12 +30,20 @@ export interface OurSnapshot {
   readonly sockets: readonly string[];
   /** Processes in the host by the name docker-proxy. */
   readonly proxies: readonly string[];
+  /** Our chain in the engine's packet filter and the jumps to it, as iptables-save prints them. */
+  readonly engineRules: readonly string[];
 }
 
 export async function snapshotOurs(host: LabHost): Promise<OurSnapshot> {
-  const [links, elements, proxies] = await Promise.all([ourLinks(host), ourElements(host), ourProxies(host)]);
+  const [links, elements, proxies, engineRules] = await Promise.all([
+    ourLinks(host),
+    ourElements(host),
+    ourProxies(host),
+    ourEngineRules(host),
+  ]);
   return {
     links,
+    engineRules,
     elements,
     proxies,
     networks: rowsOf(host, "networks"),
@@ -83,6 +91,15 @@ function elementsIn(listing: string): string[] {
   return nftables
     .flatMap((item) => item["set"] ?? item["map"] ?? [])
     .flatMap(({ name, elem = [] }) => elem.map((element) => `${name} ${JSON.stringify(element)}`));
+}
+
+async function ourEngineRules(host: LabHost): Promise<string[]> {
+  const found: string[] = [];
+  for (const program of ["iptables-nft-save", "ip6tables-nft-save", "iptables-legacy-save", "ip6tables-legacy-save"]) {
+    const rules = (await host.execInRoot([program])).split("\n").filter((line) => line.includes("FAIRWAY-"));
+    found.push(...rules.map((rule) => `${program} ${rule}`));
+  }
+  return found;
 }
 
 /** The driver writes with a journal, so a reader of the file sees whole transactions. */

@@ -63,7 +63,13 @@ export function createSpaceDirectory(record: SpaceRecord): string {
   const unborn = path.join(labDirectory(), `new-${record.name}`);
   mkdirSync(unborn, { recursive: true });
   writeFileSync(path.join(unborn, "record.json"), JSON.stringify(record, undefined, 2));
-  renameSync(unborn, directory);
+  try {
+    renameSync(unborn, directory);
+  } catch (error) {
+    rmSync(unborn, { recursive: true });
+    const taken = (error as NodeJS.ErrnoException).code === "ENOTEMPTY";
+    throw taken ? new Error(`there is a lab space ${record.name} already`) : error;
+  }
   return directory;
 }
 

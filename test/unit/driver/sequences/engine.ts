@@ -1,0 +1,287 @@
+/** Plays a sequence of actions against a fake host and looks at every quiet point whether all is as it must be. */
+import assert from "node:assert/strict";
+import type { CreateNetworkRequest } from "../../../../src/driver/driver.ts";
+import { FairwayError } from "../../../../src/errors.ts";
+import { checkWorld, type FakeCall, FakeHost, fakeCall } from "../../../fakes/fake-host.ts";
+import {
+  endpointId,
+  endpointRequest,
+  ip,
+  joinRequest,
+  networkId,
+  networkRequest,
+  poolData,
+  port,
+  programRequest,
+  sandboxKey,
+} from "../../../fakes/requests.ts";
+import type { Action, Call, Event, Interference } from "./actions.ts";
+import { Model } from "./model.ts";
+
+/** A call that is not answered after so many turns of the event loop waits for ever. */
+const patienceTurns = 400;
+
+interface Started {
+  readonly call: Call;
+  readonly interference: Interference;
+  readonly done: Promise<Outcome>;
+}
+
+type Outcome = { readonly ok: true } | { readonly ok: false; readonly error: unknown };
+
+export async function runSequence(actions: readonly Action[]): Promise<void> {
+  const player = new Player();
+  await player.start();
+  for (const action of actions) {
+    await player.play(action);
+  }
+  await player.finish();
+}
+
+class Player {
+  readonly #host = new FakeHost();
+  readonly #model = new Model();
+  #under: Started[] = [];
+  /** A fault was injected since the last clean comparison: what it left is a reconciliation's to find. */
+  #disturbed = false;
+  readonly #foreign: string;
+
+  constructor() {
+    const { links, hostPorts } = this.#host.kernel;
+    links.addForeign("br-office", "bridge");
+    hostPorts.addForeign({ protocol: "tcp", address: ip("0.0.0.0"), port: 5000, holder: "nginx (pid 812)" });
+    this.#foreign = this.#foreignState();
+  }
+
+  async start(): Promise<void> {
+    await this.#host.start();
+  }
+
+  async play(action: Action): Promise<void> {
+    if ("event" in action) {
+      await this.#settle();
+      await this.#happen(action.event);
+      await this.#check();
+      return;
+    }
+    this.#begin(action.call, action.with);
+    if (!action.with.overlapsNext) {
+      await this.#settle();
+      await this.#check();
+    }
+  }
+
+  async finish(): Promise<void> {
+    await this.#settle();
+    await this.#check();
+    await this.#host.restart();
+    await this.#check();
+    assert.equal(this.#foreignState(), this.#foreign, "what others own is as it was");
+  }
+
+  #begin(call: Call, interference: Interference): void {
+    const { process } = this.#host.run;
+    const { failNth, crashNth } = interference;
+    if (failNth !== undefined) {
+      process.failNth(failNth.nth, failNth.errno);
+      this.#disturbed = true;
+    }
+    if (crashNth !== undefined) {
+      process.crashNth(crashNth.nth, crashNth.moment);
+    }
+    const context = fakeCall();
+    hangUpAfter(context, interference.hangUpAfter);
+    const done = this.#answer(call, context, interference.lost === true);
+    this.#under.push({ call, interference, done });
+  }
+
+  async #answer(call: Call, context: FakeCall, lost: boolean): Promise<Outcome> {
+    try {
+      await this.#send(call, context);
+    } catch (error) {
+      return { ok: false, error };
+    }
+    if (lost) {
+      await context.lose();
+    }
+    return { ok: true };
+  }
+
+  #send(call: Call, context: FakeCall): Promise<unknown> {
+    const { driver } = this.#host;
+    switch (call.do) {
+      case "createNetwork":
+        return driver.createNetwork(createNetworkRequest(call), context);
+      case "deleteNetwork":
+        return driver.deleteNetwork(networkId(call.network), context);
+      case "createEndpoint":
+        return driver.createEndpoint(this.#createEndpointRequest(call), context);
+      case "join":
+        return driver.join(joinRequest(call.endpoint, call.network, call.sandbox), context).then((reply) => {
+          const name = reply.interface?.srcName ?? "";
+          this.#host.kernel.links.moveToSandbox(name, sandboxKey(call.sandbox));
+        });
+      case "program":
+        return driver.programExternalConnectivity(
+          programRequest(call.ports.map(port), call.endpoint, call.network),
+          context,
+        );
+      case "revoke":
+        return driver.revokeExternalConnectivity(networkId(call.network), endpointId(call.endpoint), context);
+      case "leave":
+        return driver.leave(networkId(call.network), endpointId(call.endpoint), context);
+      case "deleteEndpoint":
+        return driver.deleteEndpoint(networkId(call.network), endpointId(call.endpoint), context);
+      case "finishDeletes":
+        return driver.finishDeletes();
+      default:
+        return call satisfies never;
+    }
+  }
+
+  #createEndpointRequest(call: Call & { do: "createEndpoint" }): ReturnType<typeof endpointRequest> {
+    const network = this.#host.workshop.registry.network(networkId(call.network));
+    const address = endpointRequest(call.address, this.#model.networks.get(call.network)?.subnet ?? call.network, {
+      v4: (network?.ipv4.length ?? 1) > 0,
+      v6: (network?.ipv6.length ?? 0) > 0,
+    });
+    return { ...address, networkId: networkId(call.network), endpointId: endpointId(call.endpoint) };
+  }
+
+  /** Waits for the answers to all calls under way, or for the end of the process. */
+  async #settle(): Promise<void> {
+    const started = this.#under;
+    this.#under = [];
+    const outcomes = await this.#outcomes(started.map(({ done }) => done));
+    this.#host.run.process.forgetFaults();
+    const isCalm = !this.#disturbed && !this.#host.run.process.dead;
+    for (const [index, { call, interference }] of started.entries()) {
+      const outcome = outcomes?.[index];
+      if (outcome?.ok === true) {
+        this.#model.promise(call);
+      } else if (outcome !== undefined && isCalm && interference.hangUpAfter === undefined) {
+        checkRefusal(call, outcome.error);
+      }
+    }
+    // In a group, whatever may have been ended by one call is not relied upon after another.
+    for (const { call, interference } of started) {
+      this.#endBy(call, interference, started.length > 1);
+    }
+    if (this.#host.run.process.dead) {
+      await this.#host.start();
+    }
+  }
+
+  #endBy(call: Call, { lost }: Interference, isGroup: boolean): void {
+    if (lost === true) {
+      this.#model.lose(call);
+    }
+    const isSuccessOfItsOwn = call.do === "program" && !isGroup;
+    if (!isSuccessOfItsOwn) {
+      this.#model.withdraw(call);
+    }
+  }
+
+  async #outcomes(pending: readonly Promise<Outcome>[]): Promise<Outcome[] | undefined> {
+    let outcomes: Outcome[] | undefined;
+    Promise.all(pending).then(
+      (all) => {
+        outcomes = all;
+      },
+      () => undefined,
+    );
+    for (let turn = 0; turn < patienceTurns; turn += 1) {
+      await nextTurn();
+      if (outcomes !== undefined || this.#host.run.process.dead) {
+        return outcomes;
+      }
+    }
+    return assert.fail("a call is never answered");
+  }
+
+  async #happen(event: Event): Promise<void> {
+    const { kernel } = this.#host;
+    this.#model.happen(event);
+    switch (event.do) {
+      case "restart":
+        await this.#host.restart();
+        break;
+      case "reboot":
+        await this.#host.reboot();
+        break;
+      case "endSandbox":
+        kernel.links.endSandbox(sandboxKey(event.sandbox));
+        break;
+      case "flushNft":
+        kernel.nft.flush();
+        this.#disturbed = true;
+        break;
+      case "overrun":
+        kernel.links.monitor.overrun();
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+
+  async #check(): Promise<void> {
+    await this.#host.quiet();
+    if (this.#disturbed) {
+      await this.#host.driver.finishDeletes();
+      await this.#host.quiet();
+      this.#disturbed = false;
+    }
+    checkWorld(this.#host);
+    checkAddresses(this.#host);
+    this.#model.check(this.#host.workshop.registry);
+  }
+
+  #foreignState(): string {
+    const { links, hostPorts } = this.#host.kernel;
+    return [...links.transcript(), ...hostPorts.transcript()].filter((line) => /office|nginx/.test(line)).join("\n");
+  }
+}
+
+function createNetworkRequest(call: Call & { do: "createNetwork" }): CreateNetworkRequest {
+  const space = call.custom ? "Elsewhere" : "LocalDefault";
+  const { subnet } = call;
+  return networkRequest(call.network, {
+    internal: call.internal,
+    ipv4: [poolData(`10.88.${subnet}.0/24`, `10.88.${subnet}.1/24`, space)],
+    ipv6: call.v6 ? [poolData(`fd00:88:${subnet}::/64`, `fd00:88:${subnet}::1/64`, space)] : [],
+    ipv6Enabled: call.v6,
+    options: new Map(call.bridge === undefined ? [] : [["bridge_name", call.bridge]]),
+  });
+}
+
+/** Nobody meets an error of ours, or of the kernel, when nothing is broken; and a delete is never refused. */
+function checkRefusal(call: Call, error: unknown): void {
+  const isForUsers = error instanceof FairwayError && !error.code.startsWith("FW9");
+  assert.ok(isForUsers, `${call.do} was refused with ${error instanceof Error ? error.stack : String(error)}`);
+  assert.ok(/^(create|join|program)/.test(call.do), `${call.do} was refused: ${error.message}`);
+}
+
+function checkAddresses({ workshop }: FakeHost): void {
+  const addresses = workshop.registry
+    .endpoints()
+    .flatMap(({ networkId: network, ipv4, ipv6 }) => [ipv4, ipv6].filter(Boolean).map((one) => `${network} ${one}`));
+  assert.equal(new Set(addresses).size, addresses.length, "an address at two endpoints");
+}
+
+function hangUpAfter({ controller }: FakeCall, turns: number | undefined): void {
+  if (turns === undefined) {
+    return;
+  }
+  const reason = new FairwayError({ code: "FW5006", what: "the engine hung up" });
+  const count = async (): Promise<void> => {
+    for (let turn = 0; turn < turns; turn += 1) {
+      await undefined;
+    }
+    controller.abort(reason);
+  };
+  void count();
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,164 @@
+/** What the engine may rely on: everything that was answered with a success and that nothing has ended since. */
+import assert from "node:assert/strict";
+import type { Registry } from "../../../../src/store/registry.ts";
+import { endpointId, networkId, port, sandboxKey } from "../../../fakes/requests.ts";
+import type { Call, Event } from "./actions.ts";
+
+interface ModelEndpoint {
+  readonly network: number;
+  readonly address: number;
+  sandbox: number | undefined;
+  ports: readonly string[];
+}
+
+export class Model {
+  readonly networks = new Map<number, { readonly subnet: number }>();
+  readonly endpoints = new Map<number, ModelEndpoint>();
+
+  /** What a call may end, whether it succeeds or not. */
+  withdraw(call: Call): void {
+    switch (call.do) {
+      case "createNetwork":
+        for (const [number, { subnet }] of this.networks) {
+          if (number !== call.network && subnet === call.subnet && !call.custom) {
+            this.#endNetwork(number);
+          }
+        }
+        break;
+      case "deleteNetwork":
+        this.#endNetwork(call.network);
+        break;
+      case "createEndpoint":
+        this.#endEndpoints(
+          (other, number) =>
+            number !== call.endpoint && other.network === call.network && other.address === call.address,
+        );
+        break;
+      case "leave":
+        this.#detach(call.endpoint);
+        break;
+      case "deleteEndpoint":
+        this.endpoints.delete(call.endpoint);
+        break;
+      case "program":
+      case "revoke":
+        this.#unpublish(call.endpoint);
+        break;
+      case "join":
+      case "finishDeletes":
+        break;
+      default:
+        call satisfies never;
+    }
+  }
+
+  /** What an answered success promises. */
+  promise(call: Call): void {
+    const own = "endpoint" in call ? this.endpoints.get(call.endpoint) : undefined;
+    switch (call.do) {
+      case "createNetwork":
+        this.networks.set(call.network, { subnet: call.subnet });
+        break;
+      case "createEndpoint":
+        if (own === undefined) {
+          this.endpoints.set(call.endpoint, {
+            network: call.network,
+            address: call.address,
+            sandbox: undefined,
+            ports: [],
+          });
+        }
+        break;
+      case "join":
+        if (own !== undefined) {
+          own.sandbox = call.sandbox;
+        }
+        break;
+      case "program":
+        if (own !== undefined && this.#isAlone(call.endpoint)) {
+          own.ports = call.ports;
+        }
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** A lost answer to a create promises nothing, and its undo may end what it repeated. */
+  lose(call: Call): void {
+    if (call.do === "createNetwork") {
+      this.#endNetwork(call.network);
+    } else if (call.do === "createEndpoint") {
+      this.endpoints.delete(call.endpoint);
+    }
+  }
+
+  happen(event: Event): void {
+    if (event.do === "reboot") {
+      this.#endEndpoints(({ sandbox }) => sandbox !== undefined);
+    } else if (event.do === "endSandbox") {
+      this.#endEndpoints(({ sandbox }) => sandbox === event.sandbox);
+    }
+  }
+
+  check(registry: Registry): void {
+    for (const number of this.networks.keys()) {
+      assert.equal(registry.network(networkId(number))?.state, "ready", `network ${number} was promised`);
+    }
+    for (const [number, { sandbox, ports }] of this.endpoints) {
+      const record = registry.endpoint(endpointId(number));
+      assert.ok(record !== undefined, `endpoint ${number} was promised`);
+      if (sandbox !== undefined) {
+        assert.equal(record.state, "joined", `endpoint ${number} was joined`);
+        assert.equal(record.sandboxKey, sandboxKey(sandbox));
+      }
+      const isInternal = registry.network(record.networkId)?.internal === true;
+      for (const text of isInternal ? [] : ports) {
+        const wanted = port(text);
+        const isPublished = record.publications.some(
+          ({ protocol, hostPortFirst, hostPortLast }) =>
+            protocol === wanted.protocol &&
+            (wanted.hostPortFirst === 0 ||
+              (hostPortFirst <= wanted.hostPortLast && wanted.hostPortFirst <= hostPortLast)),
+        );
+        assert.ok(isPublished, `port ${text} of endpoint ${number} was promised`);
+      }
+    }
+  }
+
+  /** Ports that another endpoint of the same container publishes are not published again. */
+  #isAlone(number: number): boolean {
+    const sandbox = this.endpoints.get(number)?.sandbox;
+    return (
+      sandbox !== undefined && [...this.endpoints].every(([other, one]) => other === number || one.sandbox !== sandbox)
+    );
+  }
+
+  #endNetwork(number: number): void {
+    this.networks.delete(number);
+    this.#endEndpoints(({ network }) => network === number);
+  }
+
+  #endEndpoints(matches: (endpoint: ModelEndpoint, number: number) => boolean): void {
+    for (const [number, endpoint] of this.endpoints) {
+      if (matches(endpoint, number)) {
+        this.endpoints.delete(number);
+      }
+    }
+  }
+
+  #detach(number: number): void {
+    this.#unpublish(number);
+    const endpoint = this.endpoints.get(number);
+    if (endpoint !== undefined) {
+      endpoint.sandbox = undefined;
+    }
+  }
+
+  #unpublish(number: number): void {
+    const endpoint = this.endpoints.get(number);
+    if (endpoint !== undefined) {
+      endpoint.ports = [];
+    }
+  }
+}
