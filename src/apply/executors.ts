@@ -13,7 +13,11 @@ export function createExecutors(kernel: Kernel, firewall: Firewall, onForwarding
         enableForwarding(kernel, family, onForwarding);
       }
     },
-    admitForwarding: () => kernel.engineFirewall.admit(),
+    admitForwarding: async () => {
+      if (!(await kernel.engineFirewall.isAdmitted())) {
+        await kernel.engineFirewall.admit();
+      }
+    },
     ensureBridge: (step) => kernel.links.ensureBridge(step.spec),
     addVeth: (step) => kernel.links.addVeth(step.spec),
     deleteLinks: async (step) => kernel.links.deleteLater(step.names),

@@ -1,14 +1,12 @@
 import type { OwnedLink } from "../kernel/ports.ts";
 import type { Endpoint } from "../model/endpoint.ts";
-import type { EndpointId, IfName } from "../model/ids.ts";
-import type { Network } from "../model/network.ts";
+import type { EndpointId, IfName, NetworkId } from "../model/ids.ts";
 import { planBridge } from "../plan/bridge.ts";
 import type { PortClaim } from "../plan/specs.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** At every start, before the first call is served: the kernel as the last run left it, or an empty one after a reboot. */
 export async function recover(workshop: Workshop): Promise<void> {
-  await takeBackHalfDoneNetworks(workshop);
   await reconcile(workshop);
   await reclaimHostPorts(workshop);
 }
@@ -19,11 +17,12 @@ export async function recover(workshop: Workshop): Promise<void> {
  */
 export async function reconcile(workshop: Workshop): Promise<void> {
   const { registry, log } = workshop;
+  await takeBackHalfDoneNetworks(workshop);
   const links = await workshop.kernel.links.listOwned();
   removeOrphanLinks(workshop, links);
   await removeDeadEndpoints(workshop, links);
   for (const network of registry.networks().filter(({ state }) => state === "ready")) {
-    await restoreNetwork(workshop, network);
+    await workshop.queue.run(network.id, () => restoreNetwork(workshop, network.id));
   }
   if (registry.networks().length > 0) {
     await workshop.firewall.install();
@@ -37,8 +36,15 @@ export async function reconcile(workshop: Workshop): Promise<void> {
 /** The engine was never told that these exist. */
 async function takeBackHalfDoneNetworks(workshop: Workshop): Promise<void> {
   for (const network of workshop.registry.networks().filter(({ state }) => state === "creating")) {
-    workshop.log.warn("took back a half-created network", { networkId: network.id });
-    await workshop.removeNetwork(network.id);
+    await workshop.queue.run(network.id, () => takeBackIfHalfDone(workshop, network.id));
+  }
+}
+
+/** When it is this network's turn, nobody is creating it any more. */
+async function takeBackIfHalfDone(workshop: Workshop, id: NetworkId): Promise<void> {
+  if (workshop.registry.network(id)?.state === "creating") {
+    workshop.log.warn("took back a half-created network", { networkId: id });
+    await workshop.removeNetwork(id);
   }
 }
 
@@ -83,11 +89,16 @@ function removeOrphanLinks(workshop: Workshop, links: readonly OwnedLink[]): voi
   }
 }
 
-async function restoreNetwork(workshop: Workshop, network: Network): Promise<void> {
+/** Looks again when it is this network's turn: it may have been deleted meanwhile. */
+async function restoreNetwork(workshop: Workshop, id: NetworkId): Promise<void> {
+  const network = workshop.registry.network(id);
+  if (network?.state !== "ready") {
+    return;
+  }
   try {
     await workshop.kernel.links.ensureBridge(planBridge(network));
   } catch (error) {
-    workshop.log.error("could not restore a network", { networkId: network.id, error: String(error) });
+    workshop.log.error("could not restore a network", { networkId: id, error: String(error) });
   }
 }
 

@@ -15,8 +15,14 @@ export class Applier {
   /**
    * Runs the steps in order. When one fails, the ones before it are taken back in reverse and the failure is thrown; a
    * failed step takes back its own half-done work, as its port promises.
+   *
+   * @param options.forget takes the intent out of the records. It runs before anything is taken back, as the packet
+   *   filter may have to be rebuilt on the way, and that goes by the records.
    */
-  async applyOrUndo(steps: readonly Step[], signal?: AbortSignal): Promise<void> {
+  async applyOrUndo(
+    steps: readonly Step[],
+    { signal, forget }: { readonly signal?: AbortSignal; readonly forget: () => void },
+  ): Promise<void> {
     const undo: Step[] = [];
     try {
       for (const step of steps) {
@@ -28,6 +34,7 @@ export class Applier {
         }
       }
     } catch (error) {
+      this.#forget(forget);
       await this.applyAll(undo.reverse());
       throw error;
     }
@@ -41,6 +48,15 @@ export class Applier {
       } catch (error) {
         this.#log.error("step failed", { step: step.do, error: String(error) });
       }
+    }
+  }
+
+  /** The first failure is what the user must read, not that of the clean-up after it. */
+  #forget(forget: () => void): void {
+    try {
+      forget();
+    } catch (error) {
+      this.#log.error("could not take back a record", { error: String(error) });
     }
   }
 

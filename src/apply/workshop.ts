@@ -40,7 +40,10 @@ export class Workshop {
     this.applier = new Applier(executors, parts.log);
   }
 
-  /** Removes an endpoint and all that belongs to it. Never fails; the record goes first, so a crash leaves orphans. */
+  /**
+   * Removes an endpoint and all that belongs to it. The record goes first, so that a crash leaves orphans only; fails
+   * only when that cannot be written, and then nothing has changed.
+   */
   async removeEndpoint(id: EndpointId): Promise<void> {
     const endpoint = this.registry.endpoint(id);
     if (endpoint === undefined) {
@@ -63,17 +66,23 @@ export class Workshop {
       { do: "changeElements", add: [], remove: planPublicationElements(endpoint.publications) },
       { do: "forgetFlows", filters: planPublicationFlows(endpoint.publications) },
     ]);
-    await this.kernel.hostPorts.release(endpoint.id);
+    try {
+      await this.kernel.hostPorts.release(endpoint.id);
+    } catch (error) {
+      this.log.error("could not free host ports", { endpointId: endpoint.id, error: String(error) });
+    }
   }
 
-  /** Removes a network with its endpoints. Never fails. */
+  /** Removes a network with its endpoints. Fails only when the records cannot be written. */
   async removeNetwork(id: NetworkId): Promise<void> {
     const network = this.registry.network(id);
     if (network === undefined) {
       return;
     }
-    for (const endpoint of this.registry.endpointsOf(id)) {
-      await this.queue.run(endpoint.id, () => this.removeEndpoint(endpoint.id));
+    // Each time anew: an endpoint may come while others go.
+    for (let next = this.registry.endpointsOf(id)[0]; next !== undefined; next = this.registry.endpointsOf(id)[0]) {
+      const endpointId = next.id;
+      await this.queue.run(endpointId, () => this.removeEndpoint(endpointId));
     }
     this.registry.deleteNetwork(id);
     await this.applier.applyAll([

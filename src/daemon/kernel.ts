@@ -40,7 +40,7 @@ export function openKernel(log: Logger): OpenKernel {
     engineFirewall: new DockerUserChain(transport, {
       chain: engineChain,
       linkGroup,
-      onError: report("could not pass the engine's packet filter"),
+      uplink: () => links.uplinkName(),
     }),
   };
   return { kernel, monitor, [Symbol.asyncDispose]: () => stack.disposeAsync() };

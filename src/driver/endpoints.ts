@@ -21,12 +21,12 @@ export async function createEndpoint(
   const network = requireNetwork(context, request.networkId);
   const endpoint = endpointRecord(network, request);
   planClaims(network, endpoint, request.ports);
-  const { registry } = context.workshop;
+  const { registry, queue } = context.workshop;
   const existing = registry.endpoint(endpoint.id);
   if (existing === undefined) {
     await removeForgotten(context, endpoint);
     registry.putEndpoint(endpoint);
-    call.onUndelivered(() => deleteEndpoint(context, endpoint.id));
+    call.onUndelivered(() => queue.run(endpoint.id, () => deleteEndpoint(context, endpoint.id)));
   } else {
     requireSame(existing, endpoint);
   }

@@ -32,10 +32,10 @@ export async function programExternalConnectivity(
     endpoint.id,
     claims.map(({ claim }) => claim),
   );
+  if (!isGranted(granted)) {
+    throw portConflict(context, granted);
+  }
   try {
-    if (!isGranted(granted)) {
-      throw portConflict(context, granted);
-    }
     const publications = planPublications(endpoint, claims, granted);
     registry.putEndpoint({ ...endpoint, publications });
     await applier.applyOrUndo(
@@ -44,10 +44,9 @@ export async function programExternalConnectivity(
         // Only now: a datagram between the two steps would set up the old flow again.
         { do: "forgetFlows", filters: planPublicationFlows(publications).filter(({ kind }) => kind === "hostPort") },
       ],
-      call.signal,
+      { signal: call.signal, forget: () => registry.putEndpoint({ ...endpoint, publications: [] }) },
     );
   } catch (error) {
-    registry.putEndpoint({ ...endpoint, publications: [] });
     await kernel.hostPorts.release(endpoint.id);
     throw error;
   }

@@ -16,24 +16,27 @@ export async function createNetwork(
   call: CallContext,
 ): Promise<void> {
   const options = parseNetworkOptions(request.options);
-  const { registry, kernel } = context.workshop;
+  const { registry, kernel, applier, queue } = context.workshop;
   const network = networkRecord(request, options, await kernel.links.uplinkMtuBytes());
   const existing = registry.network(network.id);
   if (existing?.state === "ready") {
     requireSame(existing, network);
     return;
   }
-  refuseTakenBridge(context, network);
   await makeRoom(context, request, network);
+  refuseTakenBridge(context, network);
   registry.putNetwork(network);
   try {
-    await context.workshop.applier.applyOrUndo(creationSteps(network), call.signal);
+    await applier.applyOrUndo(creationSteps(network), {
+      signal: call.signal,
+      forget: () => registry.deleteNetwork(network.id),
+    });
+    registry.putNetwork({ ...network, state: "ready" });
   } catch (error) {
-    registry.deleteNetwork(network.id);
+    await context.workshop.leaveHostWhenUnused();
     throw error;
   }
-  registry.putNetwork({ ...network, state: "ready" });
-  call.onUndelivered(() => deleteNetwork(context, network.id));
+  call.onUndelivered(() => queue.run(network.id, () => deleteNetwork(context, network.id)));
 }
 
 export async function deleteNetwork(context: DriverContext, id: NetworkId): Promise<void> {
@@ -89,19 +92,23 @@ function refuseTakenBridge(context: DriverContext, network: Network): void {
  */
 async function makeRoom(context: DriverContext, request: CreateNetworkRequest, network: Network): Promise<void> {
   const { workshop } = context;
-  for (const other of overlappingNetworks(network, workshop.registry.networks())) {
-    if (!assignedByEngine(request)) {
-      refuseNetworkOverlap(network, other, context.names.networkName(other.id));
+  const inTheWay = () => overlappingNetworks(network, workshop.registry.networks());
+  do {
+    for (const other of inTheWay()) {
+      if (!assignedByEngine(request)) {
+        refuseNetworkOverlap(network, other, context.names.networkName(other.id));
+      }
+      workshop.log.warn("removed a network that the engine has forgotten", { networkId: other.id });
+      await workshop.queue.run(other.id, () => workshop.removeNetwork(other.id));
     }
-    workshop.log.warn("removed a network that the engine has forgotten", { networkId: other.id });
-    await workshop.removeNetwork(other.id);
-  }
-  await workshop.kernel.links.settled();
-  const ownDevices = new Set<string>(workshop.registry.networks().map(({ bridge }) => bridge));
-  const conflict = findRouteConflict(subnetsOf(network), await workshop.kernel.links.listRoutes(), ownDevices);
-  if (conflict !== undefined) {
-    refuseRouteConflict(conflict.subnet, conflict.route);
-  }
+    await workshop.kernel.links.settled();
+    const ownDevices = new Set<string>(workshop.registry.networks().map(({ bridge }) => bridge));
+    const conflict = findRouteConflict(subnetsOf(network), await workshop.kernel.links.listRoutes(), ownDevices);
+    if (conflict !== undefined) {
+      refuseRouteConflict(conflict.subnet, conflict.route);
+    }
+    // Another creation may have come in between.
+  } while (inTheWay().length > 0);
 }
 
 function assignedByEngine(request: CreateNetworkRequest): boolean {

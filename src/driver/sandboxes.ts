@@ -18,12 +18,10 @@ export async function join(context: DriverContext, request: JoinRequest, call: C
   }
   const { registry, applier } = context.workshop;
   registry.putEndpoint({ ...endpoint, state: "joined", sandboxKey: request.sandboxKey });
-  try {
-    await applier.applyOrUndo([{ do: "addVeth", spec: planVeth(network, endpoint) }], call.signal);
-  } catch (error) {
-    registry.putEndpoint(endpoint);
-    throw error;
-  }
+  await applier.applyOrUndo([{ do: "addVeth", spec: planVeth(network, endpoint) }], {
+    signal: call.signal,
+    forget: () => registry.putEndpoint(endpoint),
+  });
   context.names.refresh(network.id);
   return joinReply(network, endpoint);
 }

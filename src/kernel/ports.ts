@@ -62,7 +62,9 @@ export interface LinkPort {
   settled(): Promise<void>;
   /** All links that carry our ownership mark. */
   listOwned(): Promise<readonly OwnedLink[]>;
-  /** MTU in bytes of the interface with the best default route (IPv4 first); undefined without one. */
+  /** Device with the best default route (IPv4 first); undefined without one. */
+  uplinkName(): Promise<string | undefined>;
+  /** MTU in bytes of that device. */
   uplinkMtuBytes(): Promise<number | undefined>;
   /** Routes of the main table, both families. */
   listRoutes(): Promise<readonly HostRoute[]>;
@@ -113,6 +115,8 @@ export interface SysctlPort {
 
 /** The one place where we meet the engine's own packet filter: a jump in DOCKER-USER, where that chain exists. */
 export interface EngineFirewallPort {
+  /** Cheap question, for every attachment: an engine that starts after us brings its chain then. */
+  isAdmitted(): Promise<boolean>;
   /** Makes sure that forwarded traffic of our interfaces is left to our own table. Idempotent. */
   admit(): Promise<void>;
   /** Takes all of it back. Idempotent. */

@@ -11,6 +11,7 @@ import { type HostOptions, type LabHost, startHost } from "../lab/host.ts";
 import { NODE_IMAGE, nodeServerCommand, TEST_IMAGE } from "../lab/image.ts";
 import { type Lan, type LanClient, openLan } from "../lab/lan.ts";
 import { http, tcpConnect, udpWho, whoEventually } from "../lab/probe.ts";
+import { processesIn } from "../lab/processes.ts";
 import { labDirectory, readRecord, sweep } from "../lab/record.ts";
 import { waitFor } from "../lab/wait.ts";
 
@@ -170,16 +171,4 @@ function tracesOf(names: readonly string[]): string[] {
   return [...mounts, ...groups.filter((group) => existsSync(group)), ...directories].filter((trace) =>
     names.some((name) => trace.includes(name)),
   );
-}
-
-function processesIn(pidNamespace: string): number[] {
-  return readdirSync("/proc")
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return Number.isInteger(pid) && readlinkSync(`/proc/${pid}/ns/pid`) === pidNamespace;
-      } catch {
-        return false;
-      }
-    });
 }

@@ -1,17 +1,21 @@
 import type { EngineFirewallPort } from "../../src/kernel/ports.ts";
 
 export class FakeEngineFirewall implements EngineFirewallPort {
-  isAdmitted = false;
+  admitted = false;
+
+  async isAdmitted(): Promise<boolean> {
+    return this.admitted;
+  }
 
   async admit(): Promise<void> {
-    this.isAdmitted = true;
+    this.admitted = true;
   }
 
   async retract(): Promise<void> {
-    this.isAdmitted = false;
+    this.admitted = false;
   }
 
   transcript(): string[] {
-    return this.isAdmitted ? ["DOCKER-USER jumps to FAIRWAY-FORWARD"] : [];
+    return this.admitted ? ["DOCKER-USER jumps to FAIRWAY-FORWARD"] : [];
   }
 }

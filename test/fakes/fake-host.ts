@@ -124,7 +124,7 @@ export function checkWorld(host: FakeHost): void {
   assert.equal(kernel.nft.isInstalled, networks.length > 0, "tables stand while there are networks");
   assert.deepEqual(elementLines(kernel.nft.elements()), elementLines(wanted), "elements");
   assert.deepEqual(heldPorts(host), registry.endpoints().flatMap(publishedPorts).sort(), "held ports");
-  assert.equal(kernel.engineFirewall.isAdmitted, networks.length > 0, "the engine's filter is open");
+  assert.equal(kernel.engineFirewall.admitted, networks.length > 0, "the engine's filter is open");
 }
 
 function byId<T extends { readonly id: string }>(records: readonly T[]): T[] {

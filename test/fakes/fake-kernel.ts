@@ -38,7 +38,7 @@ export class FakeKernel {
     }
     this.nft.flush();
     this.hostPorts.releaseOurs();
-    this.engineFirewall.isAdmitted = false;
+    this.engineFirewall.admitted = false;
     for (const [name] of this.sysctls.values) {
       this.sysctls.values.set(name, "0");
     }

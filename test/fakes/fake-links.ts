@@ -23,7 +23,7 @@ export type FakeLink =
 export class FakeLinks implements LinkPort {
   readonly links = new Map<string, FakeLink>();
   readonly routes: HostRoute[] = [];
-  uplinkMtu: number | undefined = 1500;
+  uplink: { readonly name: string; readonly mtu: number } | undefined = { name: "eth0", mtu: 1500 };
   readonly monitor = new FakeLinkMonitor();
   readonly #doomed = new Set<string>();
   #held = false;
@@ -98,8 +98,12 @@ export class FakeLinks implements LinkPort {
     });
   }
 
+  async uplinkName(): Promise<string | undefined> {
+    return this.uplink?.name;
+  }
+
   async uplinkMtuBytes(): Promise<number | undefined> {
-    return this.uplinkMtu;
+    return this.uplink?.mtu;
   }
 
   async listRoutes(): Promise<readonly HostRoute[]> {

@@ -5,6 +5,9 @@ export class ProcessKilled extends Error {}
 
 type Moment = "before" | "after";
 
+/** Closing a file descriptor does not fail, and nobody could do anything about it. */
+const infallible: readonly string[] = ["hostPorts.release"];
+
 /**
  * The process that calls the fakes. Every call to a port passes through here, so that one can be made to fail, or be
  * the last that the process ever makes: its effect happens ("after") or not ("before"), and nobody learns which.
@@ -13,7 +16,7 @@ export class FakeProcess {
   /** Every call so far, as "links.addVeth". */
   readonly calls: string[] = [];
   readonly #failNext: { method: string; errno: string }[] = [];
-  readonly #failNth = new Map<number, string>();
+  #failNth: { readonly at: number; readonly errno: string }[] = [];
   #crash: { at: number; moment: Moment } | undefined;
   #dead = false;
   readonly #onDeath: (() => void)[] = [];
@@ -27,9 +30,9 @@ export class FakeProcess {
     this.#failNext.push({ method, errno });
   }
 
-  /** Fails the nth call from now on, whatever it is; 1 is the next one. */
+  /** Fails the nth call from now on, or the first after it that can fail; 1 is the next one. */
   failNth(nth: number, errno: string): void {
-    this.#failNth.set(this.calls.length + nth, errno);
+    this.#failNth.push({ at: this.calls.length + nth, errno });
   }
 
   crashNth(nth: number, moment: Moment): void {
@@ -38,7 +41,7 @@ export class FakeProcess {
 
   forgetFaults(): void {
     this.#failNext.length = 0;
-    this.#failNth.clear();
+    this.#failNth = [];
     this.#crash = undefined;
   }
 
@@ -89,7 +92,7 @@ export class FakeProcess {
       this.kill();
       return at;
     }
-    const errno = this.#failNth.get(at) ?? this.#takeFailure(method);
+    const errno = this.#takeNth(at, method) ?? this.#takeNext(method);
     if (errno !== undefined) {
       throw new KernelError(method, errno, "injected");
     }
@@ -102,7 +105,13 @@ export class FakeProcess {
     }
   }
 
-  #takeFailure(method: string): string | undefined {
+  #takeNth(at: number, method: string): string | undefined {
+    const due = this.#failNth.find((one) => one.at <= at && !infallible.includes(method));
+    this.#failNth = this.#failNth.filter((one) => one !== due);
+    return due?.errno;
+  }
+
+  #takeNext(method: string): string | undefined {
     const index = this.#failNext.findIndex(
       (one) => one.method === method || one.method === `${method.split(".")[0]}.*`,
     );

@@ -58,8 +58,8 @@ export async function snapshotForeign(host: LabHost): Promise<ForeignSnapshot> {
 /** Our chain in the engine's packet filter, and the jumps to it. */
 const OUR_RULES = /\bFAIRWAY-/;
 
-/** The kernel adds these when an interface gets a carrier for the first time, and keeps them. */
-const LINK_LOCAL = /\b(fe80:|ff00::\/8)/;
+/** The kernel adds these by itself: with the first carrier of an interface, and to routers. */
+const AUTOMATIC = /\b(fe80:|ff00::\/8|anycast )/;
 
 /** Lines that came ("+") or went ("-"), by section. Empty when both are equal. */
 export function compareForeign(before: ForeignSnapshot, after: ForeignSnapshot): string[] {
@@ -164,7 +164,7 @@ async function foreignAddresses(host: LabHost, ours: ReadonlySet<string>): Promi
     .flatMap((link) =>
       link.addr_info.map(({ local, prefixlen, scope }) => `${link.ifname} ${local}/${prefixlen} scope ${scope}`),
     )
-    .filter((line) => !LINK_LOCAL.test(line))
+    .filter((line) => !AUTOMATIC.test(line))
     .sort();
 }
 
@@ -172,7 +172,7 @@ async function foreignRoutes(host: LabHost, ours: ReadonlySet<string>): Promise<
   const found = await Promise.all(
     ["-4", "-6"].map(async (family) =>
       (await lines(host, ["ip", family, "route", "show", "table", "all"]))
-        .filter((line) => !ours.has(/ dev (\S+)/.exec(line)?.[1] ?? "") && !LINK_LOCAL.test(line))
+        .filter((line) => !ours.has(/ dev (\S+)/.exec(line)?.[1] ?? "") && !AUTOMATIC.test(line))
         .map((line) => `${family} ${line.replace(/ (linkdown|dead|expires \d+sec)/g, "").trim()}`),
     ),
   );

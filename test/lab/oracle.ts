@@ -18,6 +18,8 @@ export interface OracleOptions {
   readonly deadlineMs?: number;
   /** When given, everything that is not ours must be as it was then. */
   readonly foreign?: ForeignSnapshot;
+  /** Foreign lines that may change, such as /forwarding/ when the first IPv6 network makes the host a router. */
+  readonly mayChange?: RegExp;
 }
 
 /** What the engine says should be there. */
@@ -54,13 +56,14 @@ export async function findLeaks(host: LabHost, options: OracleOptions = {}): Pro
   const expected = await askEngine(host, options.driver ?? "fairway");
   const ours = await snapshotOurs(host);
   const foreign = options.foreign === undefined ? [] : compareForeign(options.foreign, await snapshotForeign(host));
+  const { mayChange } = options;
   return [
     ...differences("stored network", ours.networks, expected.networkIds),
     ...differences("stored endpoint", ours.endpoints, expected.endpointIds),
     ...linkLeaks(ours, expected),
     ...elementLeaks(ours, expected),
     ...socketLeaks(ours, expected),
-    ...foreign,
+    ...foreign.filter((line) => mayChange === undefined || !mayChange.test(line)),
   ];
 }
 
@@ -95,7 +98,13 @@ async function ownAddresses(host: LabHost): Promise<string[]> {
   const links = JSON.parse(await host.exec(["ip", "-j", "addr"])) as {
     readonly addr_info: readonly { readonly local: string }[];
   }[];
-  return ["0.0.0.0", "::", ...links.flatMap((link) => link.addr_info.map((address) => address.local))];
+  return [
+    "0.0.0.0",
+    "::",
+    "127.0.0.1",
+    "::1",
+    ...links.flatMap((link) => link.addr_info.map((address) => address.local)),
+  ];
 }
 
 function endsOf(subnet: string): string[] {
@@ -140,9 +149,6 @@ function elementLeaks(ours: OurSnapshot, expected: Expected): string[] {
         (/^fw[bvc][0-9a-z]{12}$/.test(word) && !links.has(word)) ||
         (isIP(word) !== 0 && !expected.addresses.has(canonical(word))),
     );
-    if (expected.networkIds.size === 0) {
-      return [`rule element ${element} although there is no network`];
-    }
     return strange.length === 0 ? [] : [`rule element ${element} names ${strange.join(", ")}, which nobody has`];
   });
 }

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { LabHost } from "./host.ts";
+import { processesIn } from "./processes.ts";
 
 /** Written out here instead of imported: the oracle must not agree with a mistake in the driver. */
 const OUR_ALIAS = /^fairway:/;
@@ -35,17 +36,12 @@ export interface OurSnapshot {
 }
 
 export async function snapshotOurs(host: LabHost): Promise<OurSnapshot> {
-  const [links, elements, proxies, engineRules] = await Promise.all([
-    ourLinks(host),
-    ourElements(host),
-    ourProxies(host),
-    ourEngineRules(host),
-  ]);
+  const [links, elements, engineRules] = await Promise.all([ourLinks(host), ourElements(host), ourEngineRules(host)]);
   return {
     links,
     engineRules,
     elements,
-    proxies,
+    proxies: ourProxies(host),
     networks: rowsOf(host, "networks"),
     endpoints: rowsOf(host, "endpoints"),
     sockets: host.isDriverRunning ? internetSockets(host.driverPid) : [],
@@ -120,12 +116,19 @@ function rowsOf(host: LabHost, table: "networks" | "endpoints"): OurRow[] {
   }
 }
 
-async function ourProxies(host: LabHost): Promise<string[]> {
-  const listing = await host.exec(["ps", "-e", "-o", "args="]);
-  return listing
-    .split("\n")
-    .filter((line) => /(^|\/)docker-proxy /.test(line))
+function ourProxies(host: LabHost): string[] {
+  return processesIn(readlinkSync(`/proc/${host.space.pid}/ns/pid`))
+    .map((pid) => readCommand(pid))
+    .filter((command) => /(^|\/)docker-proxy /.test(command))
     .sort();
+}
+
+function readCommand(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch {
+    return "";
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { waitFor } from "./wait.ts";
 
 /** A process that cannot be confused with a later one of the same number. */
@@ -39,6 +39,19 @@ export function childrenOf(pid: number): number[] {
     }
   }
   return found.sort((a, b) => a - b);
+}
+
+/** Everything in the process namespace that /proc/PID/ns/pid names, as the caller numbers it. */
+export function processesIn(pidNamespace: string): number[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return Number.isInteger(pid) && readlinkSync(`/proc/${pid}/ns/pid`) === pidNamespace;
+      } catch {
+        return false;
+      }
+    });
 }
 
 /** Kills children before their parent: nsenter does not pass signals on to what it started. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { endpointId, networkId, openRoom, openSocket, rawRequest, receive, until } from "./room.ts";
 
@@ -66,6 +66,12 @@ test("one undo that fails does not keep the others from running", async (t) => {
   assert.ok(ran);
 });
 
+/** A zombie whose last thread, and with that its connection, is gone. */
+function isDead(pid: number | undefined): boolean {
+  const isZombie = readFileSync(`/proc/${pid}/stat`, "latin1").includes(") Z ");
+  return isZombie && readdirSync(`/proc/${pid}/task`).length === 1;
+}
+
 test("an engine whose death shows only in writing to it has not got the answer", async (t) => {
   const { driver, socketPath } = await openRoom(t);
   const script = `const socket = require("node:net").connect(process.argv[1]);
@@ -76,7 +82,7 @@ test("an engine whose death shows only in writing to it has not got the answer",
       undone = true;
     });
     // Blocks this whole process, so that it cannot hear of the hang-up.
-    while (!readFileSync(`/proc/${engine.pid}/stat`, "latin1").includes(") Z ")) {}
+    while (!isDead(engine.pid)) {}
   });
   const engine = spawn(process.execPath, ["-e", script, socketPath, createNetwork]);
   await until(() => undone, "the undo ran");

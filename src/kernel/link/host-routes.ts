@@ -1,5 +1,5 @@
 import type { HostRoute } from "../ports.ts";
-import type { RouteInfo } from "./parse.ts";
+import type { LinkInfo, RouteInfo } from "./parse.ts";
 import type { Rtnetlink } from "./rtnetlink.ts";
 
 /** Routes of the main table, both families. */
@@ -14,10 +14,10 @@ export async function listHostRoutes(rtnetlink: Rtnetlink): Promise<readonly Hos
   });
 }
 
-/** MTU in bytes of the link that the best default route leads to; IPv6 counts only without an IPv4 one. */
-export async function findUplinkMtuBytes(rtnetlink: Rtnetlink): Promise<number | undefined> {
+/** The link that the best default route leads to; IPv6 counts only without an IPv4 one. */
+export async function findUplink(rtnetlink: Rtnetlink): Promise<LinkInfo | undefined> {
   const best = bestDefault(await rtnetlink.listRoutes("ipv4")) ?? bestDefault(await rtnetlink.listRoutes("ipv6"));
-  return best === undefined ? undefined : (await rtnetlink.findLink(best.linkIndex))?.mtu;
+  return best === undefined ? undefined : await rtnetlink.findLink(best.linkIndex);
 }
 
 function bestDefault(routes: readonly RouteInfo[]): RouteInfo | undefined {

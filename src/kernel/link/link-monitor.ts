@@ -7,7 +7,12 @@ export type MonitorEvent =
   | { readonly event: "ready" | "overrun" }
   | { readonly event: "gone"; readonly names: readonly string[] };
 
-export interface MonitorWorkerData {
+export interface MonitorOptions {
+  /** Room for events that wait to be read; default 8 MiB. */
+  readonly receiveBufferBytes?: number;
+}
+
+export interface MonitorWorkerData extends MonitorOptions {
   /** One 32-bit integer; not 0 ends the thread. Shared memory, because the thread is blocked and reads no messages. */
   readonly stop: SharedArrayBuffer;
 }
@@ -25,12 +30,14 @@ export class LinkMonitor implements LinkMonitorPort, AsyncDisposable {
   readonly #goneListeners: ((name: string) => void)[] = [];
   readonly #overrunListeners: (() => void)[] = [];
   readonly #ready = Promise.withResolvers<void>();
+  readonly #options: MonitorOptions;
   #worker: Worker | undefined;
   #restart: NodeJS.Timeout | undefined;
   #isClosed = false;
   #hasGap = false;
 
-  constructor() {
+  constructor(options: MonitorOptions = {}) {
+    this.#options = options;
     this.#start();
   }
 
@@ -68,7 +75,7 @@ export class LinkMonitor implements LinkMonitorPort, AsyncDisposable {
   }
 
   #start(): void {
-    const workerData: MonitorWorkerData = { stop: this.#stop };
+    const workerData: MonitorWorkerData = { ...this.#options, stop: this.#stop };
     const worker = new Worker(threadFile("monitor-worker", import.meta.url), { name: "fairway-monitor", workerData });
     // Watching alone is no reason for the process to stay.
     worker.unref();

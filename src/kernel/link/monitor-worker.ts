@@ -1,15 +1,18 @@
 /** Thread that waits for link events and posts what a LinkMonitor must know. */
 import { parentPort, workerData } from "node:worker_threads";
 import { NetlinkSocket } from "../netlink/socket.ts";
-import { KernelError } from "../ports.ts";
+import { isKernelError } from "../ports.ts";
 import type { MonitorEvent, MonitorWorkerData } from "./link-monitor.ts";
 import { parseLinkGone } from "./parse.ts";
 
 const RTNLGRP_LINK = 1;
 const receiveTimeoutMs = 500;
 
-function watch(post: (event: MonitorEvent) => void, stop: Int32Array): void {
-  using socket = new NetlinkSocket("route", { group: RTNLGRP_LINK, receiveTimeoutMs });
+function watch(post: (event: MonitorEvent) => void, options: MonitorWorkerData): void {
+  const stop = new Int32Array(options.stop);
+  const { receiveBufferBytes } = options;
+  const buffer = receiveBufferBytes === undefined ? {} : { receiveBufferBytes };
+  using socket = new NetlinkSocket("route", { group: RTNLGRP_LINK, receiveTimeoutMs, ...buffer });
   socket.open();
   post({ event: "ready" });
   while (Atomics.load(stop, 0) === 0) {
@@ -19,10 +22,10 @@ function watch(post: (event: MonitorEvent) => void, stop: Int32Array): void {
         post({ event: "gone", names });
       }
     } catch (error) {
-      if (!(error instanceof KernelError) || error.errno !== "ENOBUFS") {
+      if (!isKernelError(error, "ENOBUFS")) {
         throw error;
       }
-      // The socket was dropped; listen again before the listener compares, or it would miss what comes between.
+      // The socket was dropped. Listen again before the listener compares, or it would miss what comes between.
       socket.open();
       post({ event: "overrun" });
     }
@@ -31,5 +34,5 @@ function watch(post: (event: MonitorEvent) => void, stop: Int32Array): void {
 
 if (parentPort !== null) {
   const port = parentPort;
-  watch((event) => port.postMessage(event), new Int32Array((workerData as MonitorWorkerData).stop));
+  watch((event) => port.postMessage(event), workerData as MonitorWorkerData);
 }

@@ -2,7 +2,7 @@ import type { IfName } from "../../model/ids.ts";
 import type { NetlinkTransport } from "../netlink/transport.ts";
 import type { BridgeSpec, HostRoute, LinkPort, OwnedLink, SysctlPort, VethSpec } from "../ports.ts";
 import { Bridges } from "./bridges.ts";
-import { findUplinkMtuBytes, listHostRoutes } from "./host-routes.ts";
+import { findUplink, listHostRoutes } from "./host-routes.ts";
 import { LinkReaper } from "./link-reaper.ts";
 import { Rtnetlink } from "./rtnetlink.ts";
 import { Veths } from "./veths.ts";
@@ -64,8 +64,12 @@ export class RtnetlinkLinks implements LinkPort {
       .map(({ name, alias, kind }) => ({ name, alias, kind }));
   }
 
-  uplinkMtuBytes(): Promise<number | undefined> {
-    return findUplinkMtuBytes(this.#rtnetlink);
+  async uplinkName(): Promise<string | undefined> {
+    return (await findUplink(this.#rtnetlink))?.name;
+  }
+
+  async uplinkMtuBytes(): Promise<number | undefined> {
+    return (await findUplink(this.#rtnetlink))?.mtu;
   }
 
   listRoutes(): Promise<readonly HostRoute[]> {

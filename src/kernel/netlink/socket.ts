@@ -40,13 +40,14 @@ const receiveTimeoutMs = 5000;
 /** Room for the acks of some thousand messages. FORCE needs CAP_NET_ADMIN, which the driver has anyway. */
 const socketBufferBytes = 8 * 1024 * 1024;
 /** The kernel fills at most 32 KiB per read (netlink_recvmsg() in net/netlink/af_netlink.c). */
-const receiveBufferBytes = 64 * 1024;
+const readBytes = 64 * 1024;
 const dumpAttempts = 50;
 
 export interface SocketOptions {
   /** Multicast group to join (RTNLGRP_*). */
   readonly group?: number;
   readonly receiveTimeoutMs?: number;
+  readonly receiveBufferBytes?: number;
 }
 
 /**
@@ -56,7 +57,7 @@ export interface SocketOptions {
 export class NetlinkSocket implements Disposable {
   readonly #protocol: NetlinkProtocol;
   readonly #options: SocketOptions;
-  readonly #buffer = Buffer.allocUnsafeSlow(receiveBufferBytes);
+  readonly #buffer = Buffer.allocUnsafeSlow(readBytes);
   #fd: number | undefined;
   #sequence = 0;
 
@@ -212,7 +213,7 @@ export class NetlinkSocket implements Disposable {
     }
     // Without the privilege the default size stays: enough to read, and writing would be refused anyway.
     setsockoptInt(fd, SOL_SOCKET, SO_SNDBUFFORCE, socketBufferBytes);
-    setsockoptInt(fd, SOL_SOCKET, SO_RCVBUFFORCE, socketBufferBytes);
+    setsockoptInt(fd, SOL_SOCKET, SO_RCVBUFFORCE, this.#options.receiveBufferBytes ?? socketBufferBytes);
     return fd;
   }
 }

@@ -5,7 +5,7 @@ import { NLMSG_HEADER_BYTES } from "./message.ts";
 import { threadFile } from "./thread-file.ts";
 import type { NetlinkAck, NetlinkProtocol, NetlinkTransport } from "./transport.ts";
 
-const deadlineMs = 10_000;
+const defaultDeadlineMs = 10_000;
 /** A thread inside a system call cannot be interrupted; the kernel answers, or the receive timeout (5 s) ends it. */
 const stopDeadlineMs = 6000;
 
@@ -25,8 +25,13 @@ interface PendingJob {
  */
 export class WorkerTransport implements NetlinkTransport, AsyncDisposable {
   readonly #pending = new Map<number, PendingJob>();
+  readonly #deadlineMs: number;
   #worker: Worker | undefined;
   #lastId = 0;
+
+  constructor(options: { readonly deadlineMs?: number } = {}) {
+    this.#deadlineMs = options.deadlineMs ?? defaultDeadlineMs;
+  }
 
   transact(protocol: NetlinkProtocol, messages: readonly Buffer[]): Promise<readonly NetlinkAck[]> {
     return messages.length === 0 ? Promise.resolve([]) : this.run("transact", { protocol, bytes: ownedCopy(messages) });
@@ -49,6 +54,7 @@ export class WorkerTransport implements NetlinkTransport, AsyncDisposable {
     const { promise, resolve, reject } = Promise.withResolvers<JobResult<Kind>>();
     this.#lastId += 1;
     const id = this.#lastId;
+    const deadlineMs = this.#deadlineMs;
     let late = false;
     const timer = setTimeout(() => {
       late = true;

@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { tryRun } from "../../lab/exec.ts";
 import { ipHere, Sandbox } from "./sandbox.ts";
 
 /** Addresses of the small world below, by what they belong to. */
@@ -20,7 +21,10 @@ export interface SmallWorld extends AsyncDisposable {
 
 /** client -- up0 [the test's own namespace, forwarding] br0 -- first, second */
 export async function buildSmallWorld(): Promise<SmallWorld> {
-  const [client, first, second] = await Promise.all([Sandbox.open(), Sandbox.open(), Sandbox.open()]);
+  await using building = new AsyncDisposableStack();
+  const open = async (): Promise<Sandbox> => building.use(await Sandbox.open());
+  const [client, first, second] = [await open(), await open(), await open()];
+  building.defer(() => removeLinks());
   await ipHere(
     "link add br0 type bridge mcast_snooping 0",
     "link set br0 up",
@@ -41,15 +45,13 @@ export async function buildSmallWorld(): Promise<SmallWorld> {
   writeSysctl("net/ipv4/ip_forward", "1");
   writeSysctl("net/ipv6/conf/all/forwarding", "1");
   writeSysctl("net/ipv4/conf/br0/route_localnet", "1");
-  return {
-    client,
-    first,
-    second,
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all([client, first, second].map((sandbox) => sandbox[Symbol.asyncDispose]()));
-      await ipHere("link del br0");
-    },
-  };
+  const built = building.move();
+  return { client, first, second, [Symbol.asyncDispose]: () => built.disposeAsync() };
+}
+
+/** The veth pairs go with the namespaces that hold their other ends. */
+async function removeLinks(): Promise<void> {
+  await tryRun(["ip", "link", "del", "br0"]);
 }
 
 export function writeSysctl(path: string, value: string): void {
@@ -59,7 +61,8 @@ export function writeSysctl(path: string, value: string): void {
 async function plugIn(sandbox: Sandbox, port: string, own: { ipv4: string; ipv6: string }): Promise<void> {
   await ipHere(
     `link add ${port} type veth peer name eth0 netns ${sandbox.pid}`,
-    `link set ${port} master br0 type bridge_slave hairpin on`,
+    `link set ${port} master br0`,
+    `link set ${port} type bridge_slave hairpin on`,
     `link set ${port} up`,
   );
   await sandbox.ip(

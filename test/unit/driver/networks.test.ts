@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { FairwayError } from "../../../src/errors.ts";
 import { FakeHost, fakeCall } from "../../fakes/fake-host.ts";
-import { networkId, networkRequest, poolData } from "../../fakes/requests.ts";
+import { networkId, networkRequest } from "../../fakes/requests.ts";
 
 describe("networks", () => {
   let host: FakeHost;

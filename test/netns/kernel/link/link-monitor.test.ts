@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
+import type { Worker } from "node:worker_threads";
 import { LinkMonitor } from "../../../../src/kernel/link/link-monitor.ts";
 import { waitFor } from "../../../lab/wait.ts";
-import { ip } from "./rig.ts";
+import { ip, ipBatch } from "./rig.ts";
 
 const monitor = new LinkMonitor();
 const gone: string[] = [];
@@ -13,6 +14,12 @@ monitor.onLinkGone((name) => gone.push(name));
 monitor.onOverrun(() => {
   overruns += 1;
 });
+
+/** Many deletions in one go. */
+function burst(names: readonly string[]): void {
+  ipBatch(names.map((name) => `link add ${name} group 77 type veth peer name ${name}p`));
+  ip("link delete group 77");
+}
 
 before(() => monitor.ready());
 after(() => monitor.close());
@@ -53,9 +60,45 @@ test("a link that moves to another namespace is not gone", async () => {
 test("deletions by the hundred are all reported, or their loss is", async () => {
   gone.length = 0;
   overruns = 0;
-  const batch = Array.from({ length: 200 }, (_, index) => `link add burst${index} group 77 type bridge`).join("\n");
-  execFileSync("ip", ["-batch", "-"], { input: `${batch}\nlink delete group 77\n` });
-  await waitFor(() => overruns > 0 || gone.filter((name) => name.startsWith("burst")).length === 200, 5000, "events");
+  const names = Array.from({ length: 50 }, (_, index) => `burst${index}`);
+  burst(names);
+  await waitFor(() => overruns > 0 || names.every((name) => gone.includes(name)), 5000, "the events");
+});
+
+test("the loss of events is reported, and later ones are seen again", async () => {
+  const narrow = new LinkMonitor({ receiveBufferBytes: 4096 });
+  const { promise: lost, resolve } = Promise.withResolvers<void>();
+  const seen: string[] = [];
+  narrow.onOverrun(resolve);
+  narrow.onLinkGone((name) => seen.push(name));
+  await narrow.ready();
+  burst(Array.from({ length: 50 }, (_, index) => `narrow${index}`));
+  await lost;
+  await waitFor(
+    () => {
+      ip("link add marker type veth peer name marker2");
+      ip("link delete marker");
+      return seen.includes("marker");
+    },
+    5000,
+    "an event after the loss",
+  );
+  await narrow.close();
+});
+
+test("a thread that ends by itself is replaced, and the gap is a loss of events", async () => {
+  const started = Promise.withResolvers<Worker>();
+  process.once("worker", started.resolve);
+  const own = new LinkMonitor();
+  const { promise: lost, resolve } = Promise.withResolvers<void>();
+  own.onOverrun(resolve);
+  await own.ready();
+  await (await started.promise).terminate();
+  // The monitor alone does not keep a process alive.
+  const alive = setInterval(() => undefined, 1000);
+  await lost;
+  clearInterval(alive);
+  await own.close();
 });
 
 test("close() ends the thread, and can be called again", async () => {

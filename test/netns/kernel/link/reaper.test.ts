@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import { LinkReaper } from "../../../../src/kernel/link/link-reaper.ts";
 import { Rtnetlink } from "../../../../src/kernel/link/rtnetlink.ts";
 import type { NetlinkTransport } from "../../../../src/kernel/netlink/transport.ts";
-import { isKernelError, KernelError } from "../../../../src/kernel/ports.ts";
+import { isKernelError } from "../../../../src/kernel/ports.ts";
 import { reapGroup } from "../../../../src/plan/names.ts";
 import {
   bridgeSpec,
@@ -112,15 +112,16 @@ test("a refused deletion is reported and tried again, and holds up no other", as
 });
 
 test("a name whose deletion is refused cannot be used again", async () => {
+  let isRefusing = true;
   const reaper = new LinkReaper({
-    rtnetlink: new Rtnetlink({
-      dump: () => Promise.reject(new Error("not asked")),
-      transact: () => Promise.reject(new KernelError("netlink route send", "ENOBUFS")),
-    }),
+    rtnetlink: new Rtnetlink(refusing(() => (isRefusing ? "EBUSY" : undefined))),
     reapGroup,
     onError: () => undefined,
   });
   reaper.deleteLater(["fwv12"]);
-  await assert.rejects(reaper.gone("fwv12"), (error) => isKernelError(error, "ENOBUFS"));
+  await assert.rejects(reaper.gone("fwv12"), (error) => isKernelError(error, "EBUSY"));
   await reaper.gone("fwv13");
+  isRefusing = false;
+  await reaper.gone("fwv12");
+  await reaper.settled();
 });

@@ -38,8 +38,15 @@ export const links = new RtnetlinkLinks(transport, reaperTransport, {
   onError: (error) => reaperErrors.push(error),
 });
 
-export function ip(command: string): string {
-  return execFileSync("ip", command.split(" "), { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+/** @throws with what ip(8) wrote to standard error. */
+export function ip(command: string, input = ""): string {
+  const maxBuffer = 16 * 1024 * 1024;
+  return execFileSync("ip", command.split(" "), { encoding: "utf8", stdio: "pipe", input, maxBuffer });
+}
+
+/** Many commands at the price of one. */
+export function ipBatch(commands: readonly string[]): void {
+  ip("-batch -", `${commands.join("\n")}\n`);
 }
 
 export function seeLinks(): readonly SeenLink[] {

@@ -15,14 +15,14 @@ import {
   programRequest,
   sandboxKey,
 } from "../../../fakes/requests.ts";
-import type { Action, Call, Event, Interference } from "./actions.ts";
+import type { Action, Event, Interference, Rpc } from "./actions.ts";
 import { Model } from "./model.ts";
 
 /** A call that is not answered after so many turns of the event loop waits for ever. */
 const patienceTurns = 400;
 
 interface Started {
-  readonly call: Call;
+  readonly call: Rpc;
   readonly interference: Interference;
   readonly done: Promise<Outcome>;
 }
@@ -64,7 +64,7 @@ class Player {
       await this.#check();
       return;
     }
-    this.#begin(action.call, action.with);
+    this.#begin(this.#model.next(action.call), action.with);
     if (!action.with.overlapsNext) {
       await this.#settle();
       await this.#check();
@@ -79,7 +79,7 @@ class Player {
     assert.equal(this.#foreignState(), this.#foreign, "what others own is as it was");
   }
 
-  #begin(call: Call, interference: Interference): void {
+  #begin(call: Rpc, interference: Interference): void {
     const { process } = this.#host.run;
     const { failNth, crashNth } = interference;
     if (failNth !== undefined) {
@@ -95,7 +95,7 @@ class Player {
     this.#under.push({ call, interference, done });
   }
 
-  async #answer(call: Call, context: FakeCall, lost: boolean): Promise<Outcome> {
+  async #answer(call: Rpc, context: FakeCall, lost: boolean): Promise<Outcome> {
     try {
       await this.#send(call, context);
     } catch (error) {
@@ -107,7 +107,7 @@ class Player {
     return { ok: true };
   }
 
-  #send(call: Call, context: FakeCall): Promise<unknown> {
+  #send(call: Rpc, context: FakeCall): Promise<unknown> {
     const { driver } = this.#host;
     switch (call.do) {
       case "createNetwork":
@@ -139,7 +139,7 @@ class Player {
     }
   }
 
-  #createEndpointRequest(call: Call & { do: "createEndpoint" }): ReturnType<typeof endpointRequest> {
+  #createEndpointRequest(call: Rpc & { do: "createEndpoint" }): ReturnType<typeof endpointRequest> {
     const network = this.#host.workshop.registry.network(networkId(call.network));
     const address = endpointRequest(call.address, this.#model.networks.get(call.network)?.subnet ?? call.network, {
       v4: (network?.ipv4.length ?? 1) > 0,
@@ -159,7 +159,10 @@ class Player {
       const outcome = outcomes?.[index];
       if (outcome?.ok === true) {
         this.#model.promise(call);
-      } else if (outcome !== undefined && isCalm && interference.hangUpAfter === undefined) {
+        continue;
+      }
+      this.#model.fail(call);
+      if (outcome !== undefined && isCalm && interference.hangUpAfter === undefined) {
         checkRefusal(call, outcome.error);
       }
     }
@@ -172,7 +175,7 @@ class Player {
     }
   }
 
-  #endBy(call: Call, { lost }: Interference, isGroup: boolean): void {
+  #endBy(call: Rpc, { lost }: Interference, isGroup: boolean): void {
     if (lost === true) {
       this.#model.lose(call);
     }
@@ -242,7 +245,7 @@ class Player {
   }
 }
 
-function createNetworkRequest(call: Call & { do: "createNetwork" }): CreateNetworkRequest {
+function createNetworkRequest(call: Rpc & { do: "createNetwork" }): CreateNetworkRequest {
   const space = call.custom ? "Elsewhere" : "LocalDefault";
   const { subnet } = call;
   return networkRequest(call.network, {
@@ -255,7 +258,7 @@ function createNetworkRequest(call: Call & { do: "createNetwork" }): CreateNetwo
 }
 
 /** Nobody meets an error of ours, or of the kernel, when nothing is broken; and a delete is never refused. */
-function checkRefusal(call: Call, error: unknown): void {
+function checkRefusal(call: Rpc, error: unknown): void {
   const isForUsers = error instanceof FairwayError && !error.code.startsWith("FW9");
   assert.ok(isForUsers, `${call.do} was refused with ${error instanceof Error ? error.stack : String(error)}`);
   assert.ok(/^(create|join|program)/.test(call.do), `${call.do} was refused: ${error.message}`);

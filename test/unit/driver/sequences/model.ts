@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Registry } from "../../../../src/store/registry.ts";
 import { endpointId, networkId, port, sandboxKey } from "../../../fakes/requests.ts";
-import type { Call, Event } from "./actions.ts";
+import type { Call, Event, Rpc } from "./actions.ts";
 
 interface ModelEndpoint {
   readonly network: number;
@@ -15,8 +15,27 @@ export class Model {
   readonly networks = new Map<number, { readonly subnet: number }>();
   readonly endpoints = new Map<number, ModelEndpoint>();
 
+  /** What an engine that knows this would send. */
+  next(call: Call): Rpc {
+    if (call.do !== "advance") {
+      return call;
+    }
+    const { endpoint, network, sandbox, ports } = call;
+    if (!this.networks.has(network)) {
+      const v6 = network !== 2;
+      return { do: "createNetwork", network, subnet: network, custom: false, v6, internal: false };
+    }
+    const own = this.endpoints.get(endpoint);
+    if (own === undefined) {
+      return { do: "createEndpoint", endpoint, network, address: endpoint };
+    }
+    return own.sandbox === undefined
+      ? { do: "join", endpoint, network: own.network, sandbox }
+      : { do: "program", endpoint, network: own.network, ports };
+  }
+
   /** What a call may end, whether it succeeds or not. */
-  withdraw(call: Call): void {
+  withdraw(call: Rpc): void {
     switch (call.do) {
       case "createNetwork":
         for (const [number, { subnet }] of this.networks) {
@@ -53,14 +72,14 @@ export class Model {
   }
 
   /** What an answered success promises. */
-  promise(call: Call): void {
+  promise(call: Rpc): void {
     const own = "endpoint" in call ? this.endpoints.get(call.endpoint) : undefined;
     switch (call.do) {
       case "createNetwork":
         this.networks.set(call.network, { subnet: call.subnet });
         break;
       case "createEndpoint":
-        if (own === undefined) {
+        if (own === undefined && this.networks.has(call.network)) {
           this.endpoints.set(call.endpoint, {
             network: call.network,
             address: call.address,
@@ -85,10 +104,17 @@ export class Model {
   }
 
   /** A lost answer to a create promises nothing, and its undo may end what it repeated. */
-  lose(call: Call): void {
+  lose(call: Rpc): void {
     if (call.do === "createNetwork") {
       this.#endNetwork(call.network);
     } else if (call.do === "createEndpoint") {
+      this.endpoints.delete(call.endpoint);
+    }
+  }
+
+  /** After a join that failed the engine deletes the endpoint, whatever was refused. */
+  fail(call: Rpc): void {
+    if (call.do === "join") {
       this.endpoints.delete(call.endpoint);
     }
   }

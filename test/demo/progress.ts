@@ -1,0 +1,98 @@
+import { wrap } from "./wrap.ts";
+
+const INDENT = " ".repeat(12);
+const RED = 31;
+const GREEN = 32;
+
+export interface Screen {
+  /** Characters per line. */
+  readonly width: number;
+  /** A line that is not finished yet can be written over. */
+  readonly live: boolean;
+  readonly color: boolean;
+  write(text: string): void;
+}
+
+/** Colour only for people (https://no-color.org), never for files and pipes. */
+export function screenOf(
+  stream: { readonly isTTY?: boolean; write(text: string): unknown },
+  env: Readonly<Record<string, string | undefined>>,
+): Screen {
+  const live = stream.isTTY === true;
+  const color = live && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb";
+  return { width: 100, live, color, write: (text) => void stream.write(text) };
+}
+
+/** One line per step, with the time since the start and the time that the step took. */
+export class Progress {
+  readonly screen: Screen;
+  readonly #startMs = performance.now();
+
+  constructor(screen: Screen) {
+    this.screen = screen;
+  }
+
+  get elapsedMs(): number {
+    return performance.now() - this.#startMs;
+  }
+
+  /** Shows `text` while the action runs; what it returns says how the line ends, and what is shown below it. */
+  async step<T>(text: string, action: () => Promise<T>, conclude: (value: T) => Conclusion = () => ({})): Promise<T> {
+    const startMs = performance.now();
+    this.#begin(text);
+    try {
+      const value = await action();
+      this.#end(text, performance.now() - startMs, conclude(value));
+      return value;
+    } catch (error) {
+      this.#end(text, performance.now() - startMs, { verdict: "FAILED" });
+      throw error;
+    }
+  }
+
+  say(text = ""): void {
+    this.screen.write(`${text}\n`);
+  }
+
+  good(text: string): string {
+    return this.#paint(text, GREEN);
+  }
+
+  bad(text: string): string {
+    return this.#paint(text, RED);
+  }
+
+  #begin(text: string): void {
+    if (this.screen.live) {
+      this.screen.write(`${this.#clock()}    ... ${text}`.slice(0, this.screen.width));
+    }
+  }
+
+  #end(text: string, tookMs: number, { verdict = "ok", below = [] }: Conclusion): void {
+    const clear = this.screen.live ? "\r\u001b[K" : "";
+    const word = verdict.padEnd(6);
+    const painted = verdict === "ok" ? this.good(word) : this.bad(word);
+    this.say(`${clear}${this.#clock()} ${painted} ${text} (${seconds(tookMs)})`);
+    for (const line of below.flatMap((whole) => wrap(whole, this.screen.width - INDENT.length))) {
+      this.say(`${INDENT}${line}`);
+    }
+  }
+
+  #clock(): string {
+    return seconds(this.elapsedMs).padStart(7);
+  }
+
+  #paint(text: string, code: number): string {
+    return this.screen.color ? `\u001b[${code}m${text}\u001b[0m` : text;
+  }
+}
+
+export interface Conclusion {
+  readonly verdict?: "ok" | "FAILED";
+  /** What was seen, for those who want to see it. */
+  readonly below?: readonly string[];
+}
+
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
