@@ -25,7 +25,11 @@ async function main(): Promise<void> {
 }
 
 async function runDaemon(config: Config): Promise<void> {
-  const daemon = await startDaemon(config, { version: packageVersion(), terminal: process.stdout.isTTY === true, env: process.env });
+  const daemon = await startDaemon(config, {
+    version: packageVersion(),
+    terminal: process.stdout.isTTY === true,
+    env: process.env,
+  });
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
     process.once("SIGTERM", resolve);
     process.once("SIGINT", resolve);

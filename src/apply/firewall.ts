@@ -41,6 +41,16 @@ export class Firewall {
     await this.#inTurn(() => this.#install());
   }
 
+  /** Puts the tables back when somebody has removed or emptied them. */
+  async repair(): Promise<void> {
+    await this.#inTurn(async () => {
+      if (this.#installed && !(await this.#nft.isIntact(this.#ruleset))) {
+        this.#onDrift("ENOENT");
+        await this.#install();
+      }
+    });
+  }
+
   async remove(): Promise<void> {
     await this.#inTurn(async () => {
       this.#installed = false;

@@ -1,7 +1,7 @@
 import type { OwnedLink } from "../kernel/ports.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, IfName, NetworkId } from "../model/ids.ts";
-import { planBridge } from "../plan/bridge.ts";
+import { planBridge, planForwarding } from "../plan/bridge.ts";
 import type { PortClaim } from "../plan/specs.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -95,6 +95,7 @@ async function restoreNetwork(workshop: Workshop, id: NetworkId): Promise<void> 
   if (network?.state !== "ready") {
     return;
   }
+  await workshop.applier.applyAll([{ do: "enableForwarding", families: planForwarding(network) }]);
   try {
     await workshop.kernel.links.ensureBridge(planBridge(network));
   } catch (error) {

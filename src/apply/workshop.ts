@@ -11,6 +11,7 @@ import type { NftElement } from "../plan/ruleset.ts";
 import type { Registry } from "../store/registry.ts";
 import { createExecutors } from "./executors.ts";
 import { Firewall } from "./firewall.ts";
+import { Keeper } from "./keeper.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { Applier } from "./run.ts";
 
@@ -22,6 +23,7 @@ export class Workshop {
   readonly applier: Applier;
   /** One change at a time per network id and per endpoint id. */
   readonly queue = new KeyedQueue();
+  readonly keeper: Keeper;
   readonly log: Logger;
 
   constructor(parts: { registry: Registry; kernel: Kernel; log: Logger }) {
@@ -34,6 +36,7 @@ export class Workshop {
       desired: () => [...planHostElements(hostFacts(parts.kernel)), ...desiredElements(parts.registry)],
       onDrift: (errno) => this.log.warn("packet filter had been changed by others; rebuilt", { errno }),
     });
+    this.keeper = new Keeper(this);
     const executors = createExecutors(parts.kernel, this.firewall, (family) =>
       this.log.warn("switched on forwarding", { family }),
     );

@@ -45,10 +45,12 @@ export async function startDaemon(config: Config, surroundings: DaemonSurroundin
   const registry = new Registry(store);
   const { kernel, monitor } = stack.use(openKernel(log));
   const workshop = new Workshop({ registry, kernel, log });
+  stack.use(workshop.keeper);
   const names = stack.adopt(new EngineNames(engineOf(config)), (book) => book.close());
   const state = { ready: false };
   const ready = recover(workshop).then(() => {
     state.ready = true;
+    workshop.keeper.nudge();
     for (const { id } of registry.networks()) {
       names.refresh(id);
     }

@@ -1,9 +1,8 @@
 import { FairwayError } from "../errors.ts";
 import type { NetworkId } from "../model/ids.ts";
-import type { Family } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
 import { parseNetworkOptions } from "../options/network-options.ts";
-import { planBridge, planNetworkElements } from "../plan/bridge.ts";
+import { planBridge, planForwarding, planNetworkElements } from "../plan/bridge.ts";
 import type { Step } from "../plan/steps.ts";
 import type { DriverContext } from "./context.ts";
 import type { CallContext, CreateNetworkRequest } from "./driver.ts";
@@ -46,17 +45,10 @@ export async function deleteNetwork(context: DriverContext, id: NetworkId): Prom
 /** Rules first: from its first moment the bridge is judged by them. */
 function creationSteps(network: Network): Step[] {
   return [
-    { do: "enableForwarding", families: network.internal ? [] : familiesOf(network) },
+    { do: "enableForwarding", families: planForwarding(network) },
     { do: "changeElements", add: planNetworkElements(network), remove: [] },
     { do: "admitForwarding" },
     { do: "ensureBridge", spec: planBridge(network) },
-  ];
-}
-
-function familiesOf(network: Network): Family[] {
-  return [
-    ...(network.ipv4.length > 0 ? (["ipv4"] as const) : []),
-    ...(network.ipv6.length > 0 ? (["ipv6"] as const) : []),
   ];
 }
 

@@ -22,6 +22,7 @@ export async function join(context: DriverContext, request: JoinRequest, call: C
     signal: call.signal,
     forget: () => registry.putEndpoint(endpoint),
   });
+  context.workshop.keeper.nudge();
   context.names.refresh(network.id);
   return joinReply(network, endpoint);
 }

@@ -1,5 +1,5 @@
-import { parseEndpointId } from "../model/ids.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
+import { parseEndpointId } from "../model/ids.ts";
 import type { EnginePort, NetworkNames } from "./port.ts";
 
 interface InspectedNetwork {

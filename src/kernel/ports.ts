@@ -78,6 +78,8 @@ export interface NftPort {
    * @throws KernelError ENOENT or EEXIST when the kernel's tables are not what we left there.
    */
   change(change: ElementChange): Promise<void>;
+  /** Are our tables there with all their chains, rules and sets? Elements are not compared. */
+  isIntact(ruleset: Ruleset): Promise<boolean>;
   /** Removes our tables; absent ones are fine. */
   remove(ruleset: Ruleset): Promise<void>;
 }

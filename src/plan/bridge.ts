@@ -29,6 +29,17 @@ export function planVeth(network: BridgeNetwork, endpoint: Endpoint): VethSpec {
   };
 }
 
+/** Families in which the host must forward for this network. */
+export function planForwarding(network: BridgeNetwork): Family[] {
+  if (network.internal) {
+    return [];
+  }
+  return [
+    ...(network.ipv4.length > 0 ? (["ipv4"] as const) : []),
+    ...(network.ipv6.length > 0 ? (["ipv6"] as const) : []),
+  ];
+}
+
 /** Elements that stand for a network, whatever its endpoints. */
 export function planNetworkElements(network: BridgeNetwork): NftElement[] {
   const bridge = network.bridge;

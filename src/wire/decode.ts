@@ -55,7 +55,12 @@ function requireHarmless(value: unknown, depth: number): void {
 function requireHarmlessKey(key: string): void {
   requireWellFormed(key);
   if (forbiddenKeys.has(key)) {
-    throw notUnderstood(`the request holds the key ${JSON.stringify(key)}, which no option is called`);
+    throw new FairwayError({
+      code: "FW5001",
+      what: `the request holds the key ${JSON.stringify(key)}`,
+      why: "no option of any driver is called that",
+      fix: "leave it out",
+    });
   }
 }
 

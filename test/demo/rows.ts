@@ -1,10 +1,10 @@
 import type { Row } from "./row.ts";
-import { internalNetwork, otherNetwork, outbound, unpublishedPort } from "./rows/closed.ts";
+import { internalNetwork, otherNetwork, unpublishedPort } from "./rows/closed.ts";
 import { leavesNothing } from "./rows/leave.ts";
-import { byName, overIpv6, publishedHere, publishedToNeighbour } from "./rows/reach.ts";
+import { portRange } from "./rows/range.ts";
+import { byName, outbound, overIpv6, publishedHere, publishedToNeighbour } from "./rows/reach.ts";
 import { portConflict, typo } from "./rows/refuse.ts";
 import { driverKilled } from "./rows/survive.ts";
-import { portRange } from "./rows/range.ts";
 
 /** In the order in which they are tried; the last one takes everything down. */
 export const rows: readonly Row[] = [

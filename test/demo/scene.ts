@@ -1,10 +1,8 @@
-import path from "node:path";
 import { RunError, type RunOptions, type RunResult } from "../lab/exec.ts";
 import { TEST_IMAGE } from "../lab/image.ts";
 import { waitFor } from "../lab/wait.ts";
 import type { Running, Stage } from "./stage.ts";
 
-const SERVER = path.join(import.meta.dirname, "../lab/image-files/server.mjs");
 const LABEL = "fairway.demo";
 const SERVERS_DEADLINE_MS = 15_000;
 
@@ -98,13 +96,6 @@ export async function startContainers(stage: Stage): Promise<void> {
       return docker(stage, ...runCommand(`demo-${name}`, network), "-d", ...ports, TEST_IMAGE, "serve", ...serves);
     }),
   );
-}
-
-/** What the containers find in the world outside. */
-export async function startOutsideServer({ neighbour }: Stage): Promise<void> {
-  await neighbour.spawn([process.execPath, SERVER, `tcp:${OUTSIDE_PORT}`]);
-  const probe = () => ask(neighbour, neighbour.ipv4, OUTSIDE_PORT);
-  await waitFor(async () => (await probe()).answered, SERVERS_DEADLINE_MS, "the other host's server");
 }
 
 /** Beginning of a `docker run` that removeAll finds. */

@@ -30,6 +30,8 @@ export interface Stage {
   driverLog(): string;
   /** What is there although the engine knows nothing of it, or the other way round; one line each. */
   differences(): Promise<string[]>;
+  /** What of others is not as it was before the driver came. */
+  foreignChanges(): Promise<string[]>;
   /** Ends everything that was started. Twice is fine. */
   close(): Promise<void>;
   /** What close() left on this machine. */

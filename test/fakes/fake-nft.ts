@@ -40,6 +40,10 @@ export class FakeNft implements NftPort {
     this.transactions.push({ kind: "change", elements: change.add.length + change.remove.length });
   }
 
+  async isIntact(): Promise<boolean> {
+    return this.#ruleset !== undefined;
+  }
+
   async remove(_ruleset: Ruleset): Promise<void> {
     this.flush();
     this.transactions.push({ kind: "remove", elements: 0 });

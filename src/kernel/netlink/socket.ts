@@ -1,16 +1,9 @@
 import { constants } from "node:os";
 import { KernelError } from "../ports.ts";
+import { NLMSG_DONE, NLMSG_ERROR, parseAck } from "./ack.ts";
 import { errnoName } from "./errno.ts";
 import { bind, close, recv, send, setsockopt, setsockoptInt, socket } from "./libc.ts";
-import {
-  NLM_F_ACK,
-  NLM_F_DUMP,
-  NLMSG_HEADER_BYTES,
-  type ParsedMessage,
-  parseAttributes,
-  parseMessages,
-  readText,
-} from "./message.ts";
+import { NLM_F_ACK, NLM_F_DUMP, NLMSG_HEADER_BYTES, type ParsedMessage, parseMessages } from "./message.ts";
 import type { NetlinkAck, NetlinkProtocol } from "./transport.ts";
 
 const { EAGAIN, EINTR } = constants.errno;
@@ -26,14 +19,7 @@ const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const MSG_DONTWAIT = 0x40;
 const MSG_TRUNC = 0x20;
-const NLMSG_ERROR = 2;
-const NLMSG_DONE = 3;
 const NLM_F_DUMP_INTR = 0x10;
-/** On an ack: attributes follow. With NETLINK_CAP_ACK they start right behind the echoed header. */
-const NLM_F_ACK_TLVS = 0x200;
-const NLM_F_CAPPED = 0x100;
-const NLMSGERR_ATTR_MSG = 1;
-const ERROR_FIELD_BYTES = 4;
 
 const protocolNumbers: Readonly<Record<NetlinkProtocol, number>> = { route: 0, netfilter: 12 };
 const receiveTimeoutMs = 5000;
@@ -238,27 +224,6 @@ function messageStarts(datagram: Buffer): number[] {
     at += (datagram.readUInt32LE(at) + 3) & ~3;
   }
   return starts;
-}
-
-/** struct nlmsgerr, or the error number of NLMSG_DONE. Both start with a negative errno, or 0. */
-function parseAck(reply: ParsedMessage): { errno?: string; detail: string } {
-  const error = reply.payload.length >= ERROR_FIELD_BYTES ? reply.payload.readInt32LE(0) : 0;
-  const detail = (reply.flags & NLM_F_ACK_TLVS) === 0 ? "" : readDetail(reply);
-  return error === 0 ? { detail } : { errno: errnoName(-error), detail };
-}
-
-function readDetail(reply: ParsedMessage): string {
-  const text = parseAttributes(reply.payload.subarray(detailOffset(reply))).get(NLMSGERR_ATTR_MSG);
-  return text === undefined ? "" : readText(text);
-}
-
-function detailOffset(reply: ParsedMessage): number {
-  if (reply.type === NLMSG_DONE) {
-    return ERROR_FIELD_BYTES;
-  }
-  const capped = (reply.flags & NLM_F_CAPPED) !== 0;
-  const echoed = capped ? NLMSG_HEADER_BYTES : reply.payload.readUInt32LE(ERROR_FIELD_BYTES);
-  return ERROR_FIELD_BYTES + ((echoed + 3) & ~3);
 }
 
 function withHeader(reply: ParsedMessage): Buffer {

@@ -70,6 +70,15 @@ export class NfnetlinkNft implements NftPort {
   }
 
   /** True if the table is the one that we would make and nobody added or removed a set, a chain or a rule since. */
+  async isIntact(ruleset: Ruleset): Promise<boolean> {
+    for (const table of ruleset.tables) {
+      if (!(await this.#isIntact(table, skeletonOf(table)))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   async #isIntact(table: NftTable, skeleton: Skeleton): Promise<boolean> {
     const found = await this.#list(table, nftMessage.getTable, []);
     const attributes = found.find((candidate) => textOf(candidate, NFTA_TABLE_NAME) === table.name);

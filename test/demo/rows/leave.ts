@@ -8,7 +8,7 @@ export const leavesNothing: Row = {
   expected: "nothing left: records, interfaces, rules, ports, and nobody else's changed",
   async run({ stage }) {
     await removeAll(stage);
-    const left = await stage.differences();
+    const left = [...(await stage.differences()), ...(await stage.foreignChanges())];
     await stage.close();
     const all = [...left, ...(await stage.traces())];
     const shown = all.slice(0, SHOWN).join("; ");

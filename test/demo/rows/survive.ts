@@ -26,7 +26,9 @@ export const driverKilled: Row = {
     const traffic = await startTraffic(scene);
     await stage.killDriver();
     const killedMs = performance.now();
-    const meanwhile = await Promise.all(addressesOf(stage).map((address) => ask(stage.neighbour, address, PUBLISHED_PORT)));
+    const meanwhile = await Promise.all(
+      addressesOf(stage).map((address) => ask(stage.neighbour, address, PUBLISHED_PORT)),
+    );
     await stage.startDriver();
     const after = await knownToDriver(stage);
     const downMs = performance.now() - killedMs;
@@ -35,7 +37,10 @@ export const driverKilled: Row = {
     return conclude(await traffic.end(), {
       connects: meanwhile.every((reply) => reply.answered),
       remembers: remembers && differences.length === 0,
-      evidence: [`driver away for ${Math.round(downMs)} ms; new requests: ${meanwhile.map((r) => r.text).join(", ")}`, ...differences],
+      evidence: [
+        `driver away for ${Math.round(downMs)} ms; new requests: ${meanwhile.map((r) => r.text).join(", ")}`,
+        ...differences,
+      ],
     });
   },
 };

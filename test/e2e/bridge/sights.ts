@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import type { LabHost } from "../../lab/host.ts";
+import { snapshotOurs } from "../../lab/ours.ts";
 import type { Place } from "../../lab/space.ts";
 
 const CHECKOUT = path.join(import.meta.dirname, "../../..");
@@ -94,15 +95,18 @@ export async function portsOf(host: LabHost, ipv4: string): Promise<readonly Por
   return endpoints.find((endpoint) => endpoint.ipv4 === ipv4)?.ports ?? [];
 }
 
-/** Elements of a set or map of the driver, one line per element as nft(8) prints it. */
+/** Elements of those sets and maps of the driver whose names begin so, as "set key" in nft's JSON. */
 export async function elementsOf(host: LabHost, set: string): Promise<string[]> {
-  const { stdout } = await host.tryExecInRoot(["nft", "list", "set", "inet", "fairway", set]);
-  const listing = stdout === "" ? await host.execInRoot(["nft", "list", "map", "inet", "fairway", set]) : stdout;
-  const body = /elements = \{([^]*?)\}/.exec(listing)?.[1] ?? "";
-  return body
-    .split(",")
-    .map((element) => element.trim().replaceAll(/\s+/g, " "))
-    .filter((element) => element !== "");
+  return (await snapshotOurs(host)).elements.filter((element) => element.startsWith(set));
+}
+
+/** Fields of the driver's last log line about this call of the engine. */
+export function lastCall(host: LabHost, method: string): { readonly outcome?: string; readonly durationMs?: number } {
+  const lines = host
+    .driverLog()
+    .split("\n")
+    .filter((line) => line.includes(`"method":"${method}"`));
+  return JSON.parse(lines.at(-1) ?? "{}") as { outcome?: string; durationMs?: number };
 }
 
 /** One echo request with so many bytes after the ICMP header. busybox is what the lab needs anyway. */

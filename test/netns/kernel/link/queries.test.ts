@@ -45,6 +45,7 @@ test("owned are the links with our alias, and those with our group and none", as
 test("without a default route the uplink has no MTU", async () => {
   addUplink("up0", 1450, ["192.0.2.1/24"]);
   assert.equal(await links.uplinkMtuBytes(), undefined);
+  assert.equal(await links.uplinkName(), undefined);
 });
 
 test("the default route with the lowest metric is the uplink", async () => {
@@ -54,6 +55,7 @@ test("the default route with the lowest metric is the uplink", async () => {
   assert.equal(await links.uplinkMtuBytes(), 1450);
   ip("route add default via 198.51.100.254 metric 100");
   assert.equal(await links.uplinkMtuBytes(), 1380);
+  assert.equal(await links.uplinkName(), "up1");
 });
 
 test("an IPv6 default route counts without an IPv4 one", async () => {

@@ -89,6 +89,7 @@ class Player {
     if (crashNth !== undefined) {
       process.crashNth(crashNth.nth, crashNth.moment);
     }
+    this.#model.withdraw(call);
     const context = fakeCall();
     hangUpAfter(context, interference.hangUpAfter);
     const done = this.#answer(call, context, interference.lost === true);
@@ -158,7 +159,7 @@ class Player {
     for (const [index, { call, interference }] of started.entries()) {
       const outcome = outcomes?.[index];
       if (outcome?.ok === true) {
-        this.#model.promise(call);
+        this.#model.promise(call, this.#host.workshop.registry);
         continue;
       }
       this.#model.fail(call);
@@ -166,22 +167,17 @@ class Player {
         checkRefusal(call, outcome.error);
       }
     }
-    // In a group, whatever may have been ended by one call is not relied upon after another.
     for (const { call, interference } of started) {
-      this.#endBy(call, interference, started.length > 1);
+      if (interference.lost === true) {
+        this.#model.lose(call);
+      }
+      // Of calls at the same time, nobody knows which came last.
+      if (started.length > 1) {
+        this.#model.withdraw(call);
+      }
     }
     if (this.#host.run.process.dead) {
       await this.#host.start();
-    }
-  }
-
-  #endBy(call: Rpc, { lost }: Interference, isGroup: boolean): void {
-    if (lost === true) {
-      this.#model.lose(call);
-    }
-    const isSuccessOfItsOwn = call.do === "program" && !isGroup;
-    if (!isSuccessOfItsOwn) {
-      this.#model.withdraw(call);
     }
   }
 
@@ -204,7 +200,7 @@ class Player {
 
   async #happen(event: Event): Promise<void> {
     const { kernel } = this.#host;
-    this.#model.happen(event);
+    this.#model.happen(event, this.#host.workshop.registry);
     switch (event.do) {
       case "restart":
         await this.#host.restart();

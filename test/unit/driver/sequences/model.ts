@@ -72,7 +72,7 @@ export class Model {
   }
 
   /** What an answered success promises. */
-  promise(call: Rpc): void {
+  promise(call: Rpc, registry: Registry): void {
     const own = "endpoint" in call ? this.endpoints.get(call.endpoint) : undefined;
     switch (call.do) {
       case "createNetwork":
@@ -94,7 +94,7 @@ export class Model {
         }
         break;
       case "program":
-        if (own !== undefined && this.#isAlone(call.endpoint)) {
+        if (own !== undefined && isAlone(registry, call.endpoint)) {
           own.ports = call.ports;
         }
         break;
@@ -119,12 +119,15 @@ export class Model {
     }
   }
 
-  happen(event: Event): void {
-    if (event.do === "reboot") {
-      this.#endEndpoints(({ sandbox }) => sandbox !== undefined);
-    } else if (event.do === "endSandbox") {
-      this.#endEndpoints(({ sandbox }) => sandbox === event.sandbox);
+  /** Goes by the records, as an endpoint may be attached without the engine having been told. */
+  happen(event: Event, registry: Registry): void {
+    if (event.do !== "reboot" && event.do !== "endSandbox") {
+      return;
     }
+    this.#endEndpoints((_, number) => {
+      const record = registry.endpoint(endpointId(number));
+      return record?.state === "joined" && (event.do === "reboot" || record.sandboxKey === sandboxKey(event.sandbox));
+    });
   }
 
   check(registry: Registry): void {
@@ -150,14 +153,6 @@ export class Model {
         assert.ok(isPublished, `port ${text} of endpoint ${number} was promised`);
       }
     }
-  }
-
-  /** Ports that another endpoint of the same container publishes are not published again. */
-  #isAlone(number: number): boolean {
-    const sandbox = this.endpoints.get(number)?.sandbox;
-    return (
-      sandbox !== undefined && [...this.endpoints].every(([other, one]) => other === number || one.sandbox !== sandbox)
-    );
   }
 
   #endNetwork(number: number): void {
@@ -187,4 +182,11 @@ export class Model {
       endpoint.ports = [];
     }
   }
+}
+
+/** Ports that another endpoint of the same container publishes are not published again. */
+function isAlone(registry: Registry, number: number): boolean {
+  const own = registry.endpoint(endpointId(number));
+  const inSandbox = registry.endpoints().filter((one) => one.sandboxKey === own?.sandboxKey);
+  return own?.state === "joined" && inSandbox.length === 1;
 }

@@ -1,0 +1,56 @@
+import type { Workshop } from "./workshop.ts";
+
+/** First soon after something happened, then rarely. */
+const pausesMs = [100, 300, 1000, 2000, 5000, 10_000];
+
+/**
+ * Looks again and again whether the packet filters still let our traffic pass and still protect it: an engine that
+ * starts after us brings its own rules late, even later than its first containers, and anybody may flush a ruleset.
+ */
+export class Keeper implements Disposable {
+  readonly #workshop: Workshop;
+  #step = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(workshop: Workshop) {
+    this.#workshop = workshop;
+  }
+
+  /** Something has changed: look soon. */
+  nudge(): void {
+    this.#step = 0;
+    this.#schedule();
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    if (this.#closed) {
+      return;
+    }
+    this.#timer = setTimeout(() => void this.#look(), pausesMs[this.#step] ?? pausesMs.at(-1));
+    this.#timer.unref();
+    this.#step = Math.min(this.#step + 1, pausesMs.length - 1);
+  }
+
+  async #look(): Promise<void> {
+    const { registry, firewall, kernel, log } = this.#workshop;
+    try {
+      if (registry.networks().length > 0) {
+        await firewall.repair();
+        if (!(await kernel.engineFirewall.isAdmitted())) {
+          await kernel.engineFirewall.admit();
+          log.info("passed the engine's packet filter");
+        }
+      }
+    } catch (error) {
+      log.error("could not look after the packet filters", { error: String(error) });
+    }
+    this.#schedule();
+  }
+}

@@ -1,0 +1,40 @@
+import { run, tryRun } from "../lab/exec.ts";
+
+const OUR_NAME = /^fw[bvc][0-9a-z]{12}$/;
+
+interface LinkJson {
+  readonly ifname: string;
+  readonly ifalias?: string;
+}
+
+export async function linkNames(): Promise<string[]> {
+  return (await links()).map((link) => link.ifname);
+}
+
+export async function driverLinks(): Promise<string[]> {
+  return (await links())
+    .filter((link) => OUR_NAME.test(link.ifname) || (link.ifalias ?? "").startsWith("fairway:"))
+    .map((link) => link.ifname);
+}
+
+export async function hasDriverTable(): Promise<boolean> {
+  return (await tryRun(["nft", "list", "tables", "inet"])).stdout.split("\n").includes("table inet fairway");
+}
+
+/**
+ * Where the driver leaves its own table. The rest of a machine in use changes by itself, so that nothing can be said
+ * about who changed it.
+ */
+export async function engineRules(): Promise<string[]> {
+  const found: string[] = [];
+  for (const program of ["iptables", "ip6tables"]) {
+    const { stdout } = await tryRun([program, "-w", "-S"]);
+    const lines = stdout.split("\n").filter((line) => /DOCKER-USER|FAIRWAY/.test(line));
+    found.push(...lines.map((line) => `${program} ${line}`));
+  }
+  return found;
+}
+
+async function links(): Promise<LinkJson[]> {
+  return JSON.parse(await run(["ip", "-j", "-d", "link"])) as LinkJson[];
+}

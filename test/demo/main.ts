@@ -1,0 +1,100 @@
+/**
+ * Shows what the driver does, with real containers and real requests:
+ *
+ *   npm run demo                        on a pretended machine of its own
+ *   npm run demo -- --engine 26.1       the same with another engine
+ *   npm run demo -- --on-this-host      with this machine's engine
+ */
+import { parseArgs } from "node:util";
+import { type EngineVersion, engineVersions, isEngineVersion } from "../lab/engines.ts";
+import { openMachineStage } from "./machine-stage.ts";
+import { setScene, tryRows } from "./play.ts";
+import { openPrivateStage, removeOwnSpaces } from "./private-stage.ts";
+import { Progress, screenOf, seconds } from "./progress.ts";
+import { nextSteps, tableOf } from "./report.ts";
+import { rows } from "./rows.ts";
+import type { Stage } from "./stage.ts";
+
+const LOG_TAIL_LINES = 12;
+const EXIT_CODES: Readonly<Record<string, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+const USAGE = `usage: npm run demo [-- --engine ${engineVersions.join("|")} | --on-this-host]`;
+
+interface Choice {
+  readonly engine: EngineVersion;
+  readonly onThisHost: boolean;
+}
+
+class Interrupted extends Error {
+  readonly exitCode: number;
+
+  constructor(signal: NodeJS.Signals) {
+    super(`stopped by ${signal}`);
+    this.exitCode = EXIT_CODES[signal] ?? 1;
+  }
+}
+
+async function main(): Promise<number> {
+  const choice = parseChoice();
+  if (choice === undefined) {
+    console.error(USAGE);
+    return 2;
+  }
+  const progress = new Progress(screenOf(process.stdout, process.env));
+  const interrupted = onSignal();
+  const opened: { stage?: Stage } = {};
+  try {
+    return await Promise.race([perform(choice, progress, opened), interrupted]);
+  } catch (error) {
+    progress.say(`\n${error instanceof Error ? error.message : String(error)}`);
+    showLog(opened.stage, progress);
+    return error instanceof Interrupted ? error.exitCode : 1;
+  } finally {
+    await opened.stage?.close();
+    await removeOwnSpaces();
+    progress.say(`\n${seconds(progress.elapsedMs)} in all; everything that was started is gone.`);
+  }
+}
+
+async function perform(choice: Choice, progress: Progress, opened: { stage?: Stage }): Promise<number> {
+  const stage = choice.onThisHost ? await openMachineStage(progress) : await openPrivateStage(choice.engine, progress);
+  opened.stage = stage;
+  const scene = await setScene(stage, progress);
+  const results = await tryRows(rows, scene, progress);
+  const failed = results.filter((result) => !result.ok).length;
+  progress.say(`\n${tableOf(results, progress)}`);
+  progress.say(failed === 0 ? `${results.length} of ${results.length} as expected` : `${failed} NOT as expected`);
+  progress.say(`\n${nextSteps()}`);
+  return failed === 0 ? 0 : 1;
+}
+
+function parseChoice(): Choice | undefined {
+  try {
+    const { values } = parseArgs({
+      options: {
+        engine: { type: "string", default: engineVersions[0] },
+        "on-this-host": { type: "boolean", default: false },
+      },
+    });
+    return isEngineVersion(values.engine) ? { engine: values.engine, onThisHost: values["on-this-host"] } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The first signal ends the play; later ones do not disturb the cleaning up. */
+function onSignal(): Promise<never> {
+  return new Promise((_, reject) => {
+    for (const signal of Object.keys(EXIT_CODES) as NodeJS.Signals[]) {
+      process.on(signal, () => reject(new Interrupted(signal)));
+    }
+  });
+}
+
+function showLog(stage: Stage | undefined, progress: Progress): void {
+  const log = stage?.driverLog().trimEnd() ?? "";
+  if (log !== "") {
+    progress.say(`\nThe driver's log ends:\n${log.split("\n").slice(-LOG_TAIL_LINES).join("\n")}`);
+  }
+}
+
+process.exit(await main());
