@@ -24,7 +24,11 @@ export async function createEndpoint(
   const { registry, queue } = context.workshop;
   const existing = registry.endpoint(endpoint.id);
   if (existing === undefined) {
-    await removeForgotten(context, endpoint);
+    while (isAddressTaken(context, endpoint)) {
+      await removeForgotten(context, endpoint);
+    }
+    // Its removal may have come in between.
+    requireNetwork(context, network.id);
     registry.putEndpoint(endpoint);
     call.onUndelivered(() => queue.run(endpoint.id, () => deleteEndpoint(context, endpoint.id)));
   } else {
@@ -60,6 +64,10 @@ function endpointRecord(network: Network, request: CreateEndpointRequest): Endpo
     ...(options.ifName === undefined ? {} : { ifName: options.ifName }),
     publications: [],
   };
+}
+
+function isAddressTaken({ workshop }: DriverContext, { networkId, ipv4, ipv6 }: Endpoint): boolean {
+  return workshop.registry.endpointsAt(networkId, [ipv4, ipv6]).length > 0;
 }
 
 /** The engine hands out an address again only when its former endpoint is gone, even if it never told us. */

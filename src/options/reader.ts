@@ -77,10 +77,16 @@ function refuseContradiction(earlier: Reading | undefined, reading: Reading): vo
 
 function checkStandardKey(key: string, text: string, scope: OptionScope, names: ReadonlyMap<string, string>): void {
   const standard = standardKeys.find((candidate) => candidate.key === key && candidate.scope === scope);
-  if (standard === undefined) {
+  if (standard !== undefined) {
+    standard.check?.(text);
+    return;
+  }
+  // A newer engine may send keys of its own with every endpoint; a container must start all the same.
+  const fromNewerEngine =
+    scope === "endpoint" && key.startsWith(standardPrefix) && similar(key, names, scope) === undefined;
+  if (!fromNewerEngine) {
     throw unknownOption(key, scope, names);
   }
-  standard.check?.(text);
 }
 
 function unknownOption(key: string, scope: OptionScope, names: ReadonlyMap<string, string>): FairwayError {

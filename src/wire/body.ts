@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { FairwayError } from "../errors.ts";
 
-/** Engines send 80 to 600 bytes; a published range of ports costs about 110 bytes for each port. */
-export const bodyLimitBytes = 1024 * 1024;
+/** Engines send 80 to 600 bytes; each published port takes about 110 bytes, so that all 65 535 of a container fit. */
+export const bodyLimitBytes = 8 * 1024 * 1024;
 
 /** A body over the limit: the connection is of no further use, since its rest is not read. */
 export class BodyTooLargeError extends FairwayError {

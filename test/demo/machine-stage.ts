@@ -51,6 +51,7 @@ class MachineStage implements Stage {
   #driver: ProcessId | undefined;
   #logs = 0;
   #hadImage = true;
+  #log: string | undefined;
   #before: readonly string[] = [];
 
   constructor() {
@@ -100,7 +101,10 @@ class MachineStage implements Stage {
       "--run-dir",
       path.join(this.directory, "run"),
     ];
-    const child = start([FAIRWAY, "daemon", ...directories], path.join(this.directory, "driver.log"));
+    const child = start(
+      [FAIRWAY, "daemon", "--log-format", "pretty", ...directories],
+      path.join(this.directory, "driver.log"),
+    );
     this.#driver = child.pid === undefined ? undefined : identify(child.pid);
     await waitFor(() => accepts(PLUGIN_SOCKET), DRIVER_DEADLINE_MS, "the driver to listen");
   }
@@ -115,7 +119,7 @@ class MachineStage implements Stage {
 
   driverLog(): string {
     try {
-      return readFileSync(path.join(this.directory, "driver.log"), "utf8");
+      return this.#log ?? readFileSync(path.join(this.directory, "driver.log"), "utf8");
     } catch {
       return "";
     }
@@ -150,6 +154,7 @@ class MachineStage implements Stage {
   }
 
   async close(): Promise<void> {
+    this.#log ??= this.driverLog();
     if (this.#space === undefined) {
       rmSync(this.directory, { recursive: true, force: true });
       return;

@@ -46,12 +46,17 @@ async function main(): Promise<number> {
     return await Promise.race([perform(choice, progress, opened), interrupted]);
   } catch (error) {
     progress.say(`\n${error instanceof Error ? error.message : String(error)}`);
-    showLog(opened.stage, progress);
-    return error instanceof Interrupted ? error.exitCode : 1;
+    if (error instanceof Interrupted) {
+      return error.exitCode;
+    }
+    progress.say(logTail(opened.stage));
+    return 1;
   } finally {
     await opened.stage?.close();
-    await removeOwnSpaces();
-    progress.say(`\n${seconds(progress.elapsedMs)} in all; everything that was started is gone.`);
+    const removed = await removeOwnSpaces();
+    if (removed.length > 0) {
+      progress.say(`removed ${removed.join(" ")}`);
+    }
   }
 }
 
@@ -61,9 +66,9 @@ async function perform(choice: Choice, progress: Progress, opened: { stage?: Sta
   const scene = await setScene(stage, progress);
   const results = await tryRows(rows, scene, progress);
   const failed = results.filter((result) => !result.ok).length;
-  progress.say(`\n${tableOf(results, progress)}`);
-  progress.say(failed === 0 ? `${results.length} of ${results.length} as expected` : `${failed} NOT as expected`);
-  progress.say(`\n${nextSteps()}`);
+  const verdict = failed === 0 ? `All ${results.length} as expected` : `${failed} of ${results.length} NOT as expected`;
+  progress.say(`\n${tableOf(results, progress)}\n${verdict}, ${seconds(progress.elapsedMs)}.`);
+  progress.say(failed === 0 ? `\n${nextSteps()}` : logTail(stage));
   return failed === 0 ? 0 : 1;
 }
 
@@ -90,11 +95,9 @@ function onSignal(): Promise<never> {
   });
 }
 
-function showLog(stage: Stage | undefined, progress: Progress): void {
-  const log = stage?.driverLog().trimEnd() ?? "";
-  if (log !== "") {
-    progress.say(`\nThe driver's log ends:\n${log.split("\n").slice(-LOG_TAIL_LINES).join("\n")}`);
-  }
+function logTail(stage: Stage | undefined): string {
+  const lines = stage?.driverLog().trimEnd().split("\n").slice(-LOG_TAIL_LINES) ?? [];
+  return lines.length === 0 ? "" : `\nThe driver's log ends:\n${lines.join("\n")}`;
 }
 
 process.exit(await main());

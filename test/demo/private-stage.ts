@@ -42,6 +42,8 @@ class PrivateStage implements Stage {
   readonly #host: LabHost;
   readonly #foreign: ForeignSnapshot;
   #spaces: readonly string[] = [];
+  /** Kept over the end of the host, for somebody who wants to know what went wrong. */
+  #log: string | undefined;
 
   constructor(host: LabHost, client: LanClient, foreign: ForeignSnapshot) {
     if (host.uplink === undefined) {
@@ -59,7 +61,7 @@ class PrivateStage implements Stage {
   }
 
   startDriver(): Promise<void> {
-    return this.#host.startDriver();
+    return this.#host.startDriver({ args: ["--log-format", "pretty"] });
   }
 
   killDriver(): Promise<void> {
@@ -71,7 +73,7 @@ class PrivateStage implements Stage {
   }
 
   driverLog(): string {
-    return this.#host.driverLog();
+    return this.#log ?? this.#host.driverLog();
   }
 
   /** Waits for deletions that are done in the background. */
@@ -90,6 +92,7 @@ class PrivateStage implements Stage {
   }
 
   async close(): Promise<void> {
+    this.#log ??= this.#host.driverLog();
     this.#spaces = [...this.#spaces, ...(await removeOwnSpaces())];
   }
 

@@ -4,7 +4,7 @@ import type { Progress } from "./progress.ts";
 import { renderTable } from "./table.ts";
 
 const COLUMNS = [
-  { title: "", rigid: true },
+  { title: "#", rigid: true },
   { title: "what was tried" },
   { title: "expected" },
   { title: "got" },

@@ -1,5 +1,5 @@
 import { RunError, type RunOptions, type RunResult } from "../lab/exec.ts";
-import { TEST_IMAGE } from "../lab/image.ts";
+import { TEST_IMAGE, WHO_PATH } from "../lab/image.ts";
 import { waitFor } from "../lab/wait.ts";
 import type { Running, Stage } from "./stage.ts";
 
@@ -165,7 +165,8 @@ async function untilServersAnswer({ containers }: Scene): Promise<void> {
     Object.entries<Role>(ROLES).map(async ([name, { serves }]) => {
       const container = containers[name as RoleName];
       for (const port of serves) {
-        const knock = async () => (await container.tryExec(["nc", "-z", "127.0.0.1", port])).code === 0;
+        const get = ["wget", "-q", "-O", "/dev/null", `http://127.0.0.1:${port}${WHO_PATH}`];
+        const knock = async () => (await container.tryExec(get)).code === 0;
         await waitFor(knock, SERVERS_DEADLINE_MS, `${container.name} to listen on port ${port}`);
       }
     }),

@@ -11,6 +11,7 @@ const protocolNumbers: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, s
 /**
  * What the kernel can search for by itself; one walk through its table for each. Undefined: more than `limit`.
  *
+ * @param filters For IPv4.
  * @param local Addresses of this host. They stand for "any address", because a flow that only passes through the host
  * to the same port number elsewhere has nothing to do with a published port and must survive.
  */
@@ -31,21 +32,17 @@ export function patternsOf(
 }
 
 function addressPatterns(address: IpAddress): FlowPattern[] {
-  const family = familyOf(address);
   return (["original", "reply"] as const).flatMap((direction) => [
-    { direction, family, source: address },
-    { direction, family, destination: address },
+    { direction, source: address },
+    { direction, destination: address },
   ]);
 }
 
 function hostPortPatterns(filter: HostPortFilter, local: readonly IpAddress[]): FlowPattern[] {
-  const family = familyOf(filter.address);
   const protocol = protocolNumbers[filter.protocol];
   const ports = Array.from({ length: filter.last - filter.first + 1 }, (_, offset) => filter.first + offset);
   return destinationsOf(filter, local).flatMap((destination) =>
-    ports.map(
-      (destinationPort) => ({ direction: "original", family, destination, protocol, destinationPort }) as const,
-    ),
+    ports.map((destinationPort) => ({ direction: "original", destination, protocol, destinationPort }) as const),
   );
 }
 
@@ -87,5 +84,5 @@ function isWithin(port: number | undefined, filter: HostPortFilter): boolean {
 }
 
 function byteKey(address: Buffer): string {
-  return address.latin1Slice();
+  return address.toString("latin1");
 }

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { IpAddress } from "../../model/ip.ts";
+import { type Family, familyOf, type IpAddress } from "../../model/ip.ts";
 import type { NetlinkTransport } from "../netlink/transport.ts";
 import { type ConntrackPort, type FlowFilter, isKernelError, KernelError } from "../ports.ts";
-import { deleteFlow, deleteMatching, listFlows, parseFlow } from "./codec.ts";
+import { deleteFlow, deleteMatching, type Flow, listFlows, parseFlow } from "./codec.ts";
 import { localAddresses, matcherOf, patternsOf } from "./matching.ts";
 
 /** Long enough to collect what one engine command sets off, short enough that nobody talks to a wrong container. */
@@ -66,10 +66,13 @@ export class NetlinkConntrack implements ConntrackPort {
 
   async #forget(filters: readonly FlowFilter[]): Promise<void> {
     const local = this.#localAddresses();
-    const patterns = this.#canSearch ? patternsOf(filters, local, maxSearches) : undefined;
-    const done = patterns !== undefined && (await this.#inKernel(patterns.map(deleteMatching)));
-    if (!done) {
-      await this.#byListing(filters, local);
+    for (const [family, members] of Map.groupBy(filters, ({ address }) => familyOf(address))) {
+      const searchable = family === "ipv4" && this.#canSearch;
+      const patterns = searchable ? patternsOf(members, local, maxSearches) : undefined;
+      const done = patterns !== undefined && (await this.#inKernel(patterns.map(deleteMatching)));
+      if (!done) {
+        await this.#byListing(family, matcherOf(members, local));
+      }
     }
   }
 
@@ -88,10 +91,9 @@ export class NetlinkConntrack implements ConntrackPort {
     return true;
   }
 
-  async #byListing(filters: readonly FlowFilter[], local: readonly IpAddress[]): Promise<void> {
-    const matches = matcherOf(filters, local);
+  async #byListing(family: Family, matches: (flow: Flow) => boolean): Promise<void> {
     const requests: Buffer[] = [];
-    for (const replies of chunks(await this.#list(), entriesPerTurn)) {
+    for (const replies of chunks(await this.#list(family), entriesPerTurn)) {
       const flows = replies.map(parseFlow).filter((flow) => flow !== undefined);
       requests.push(...flows.filter(matches).map(deleteFlow));
       await nextTurn();
@@ -104,9 +106,9 @@ export class NetlinkConntrack implements ConntrackPort {
     }
   }
 
-  async #list(): Promise<readonly Buffer[]> {
+  async #list(family: Family): Promise<readonly Buffer[]> {
     try {
-      return await this.#transport.dump("netfilter", listFlows());
+      return await this.#transport.dump("netfilter", listFlows(family));
     } catch (error) {
       if (isKernelError(error, ...absent)) {
         return [];

@@ -35,7 +35,10 @@ async function refusal(stage: Stage, args: readonly string[], code: string, word
   return {
     ok,
     got: result.code === 0 ? "accepted" : firstLine(message),
-    evidence: message.split("\n").filter((line) => !line.startsWith("See 'docker")),
+    evidence: message
+      .split("\n")
+      .slice(1)
+      .filter((line) => !line.startsWith("See 'docker")),
   };
 }
 

@@ -150,6 +150,7 @@ describe(`published ports with engine ${engineUnderTest()}`, () => {
     const single = await rig.run("single", "many", { args: scattered });
     const scatteredMs = lastCall(host, "ProgramExternalConnectivity").durationMs;
     assert.equal((await elementsOf(host, "publish_any4")).length, 1000);
+    console.log(monitor().filter((line) => line.includes("generation")).slice(-8), driver);
     await waitFor(() => transactions() > before, 5000, "the packet filter's events");
     assert.equal(transactions() - before, 2);
     context.diagnostic(`driver time: run of 1000 ports ${runMs} ms, 1000 scattered ports ${scatteredMs} ms`);

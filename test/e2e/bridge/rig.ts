@@ -1,6 +1,6 @@
 /** What every test of mode bridge stands on: a host with its engine and the driver, and a client on the same LAN. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { after, afterEach, before } from "node:test";
 import { engineUnderTest } from "../../lab/engines.ts";
@@ -91,7 +91,6 @@ export class BridgeRig {
     ]);
     this.#client = client;
     this.#host = host;
-    await passEngineFirewall(host);
     this.#foreign = await this.#snapshot();
   }
 
@@ -207,20 +206,6 @@ export class BridgeRig {
     };
     await waitFor(isUntouched, FOREIGN_DEADLINE_MS, "the host to be as it was").catch(() => undefined);
     assert.deepEqual(changes, []);
-  }
-}
-
-/** TEMPORARY: until the driver does it itself. */
-async function passEngineFirewall(host: LabHost): Promise<void> {
-  if (existsSync(path.join(import.meta.dirname, "../../../src/kernel/engine-firewall/docker-user.ts"))) {
-    return;
-  }
-  for (const program of ["iptables", "ip6tables"]) {
-    for (const match of ["--src-group", "--dst-group"]) {
-      const rule = ["-m", "devgroup", match, "0xfa17", "-j", "ACCEPT"];
-      const chain = (await host.tryExecInRoot([program, "-S", "DOCKER-USER"])).code === 0 ? "DOCKER-USER" : "FORWARD";
-      await host.execInRoot([program, "-I", chain, ...rule]);
-    }
   }
 }
 
