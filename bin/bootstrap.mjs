@@ -3,65 +3,55 @@
  *   node bin/bootstrap.mjs test/run.ts [arguments]
  * Runs on Node 18 or later, before anything is installed. A second run finds everything in place and costs no time.
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Program that proves a package is there → Debian package. */
+/** Debian package → programs, any of which proves that it is not needed. Another engine than Debian's is kept. */
 const debianPackages = {
-  "/usr/sbin/dockerd": "docker.io",
-  "/usr/sbin/iptables": "iptables",
-  "/usr/sbin/nft": "nftables",
-  "/usr/bin/nsenter": "util-linux",
-  "/usr/sbin/debootstrap": "debootstrap",
-  "/bin/busybox": "busybox-static",
-  "/usr/sbin/conntrack": "conntrack",
-  "/usr/bin/curl": "curl",
-  "/usr/bin/docker-compose": "docker-compose",
-  "/sbin/ip": "iproute2",
-  "/usr/sbin/ethtool": "ethtool",
+  "docker.io": ["/usr/sbin/dockerd", "/usr/bin/dockerd", "/usr/local/bin/dockerd"],
+  iptables: ["/usr/sbin/iptables"],
+  nftables: ["/usr/sbin/nft"],
+  "util-linux": ["/usr/bin/nsenter"],
+  debootstrap: ["/usr/sbin/debootstrap"],
+  "busybox-static": ["/bin/busybox"],
+  conntrack: ["/usr/sbin/conntrack"],
+  curl: ["/usr/bin/curl"],
+  "docker-compose": ["/usr/bin/docker-compose"],
+  iproute2: ["/sbin/ip"],
+  ethtool: ["/usr/sbin/ethtool"],
+  procps: ["/usr/bin/ps"],
 };
 
-function main() {
+const forwardedSignals = ["SIGINT", "SIGTERM", "SIGHUP"];
+
+async function main() {
   const [script, ...args] = process.argv.slice(2);
   if (script === undefined) {
     fail("usage: node bin/bootstrap.mjs SCRIPT [arguments]");
   }
-  if (process.getuid?.() !== 0) {
-    rerunWithSudo();
-  }
-  installDebianPackages();
+  // Before sudo, so that these files belong to the person whose checkout it is.
   installNodePackages();
   build();
+  if (process.getuid?.() !== 0) {
+    say("needs root for network namespaces and a Docker engine: asking sudo");
+    process.exit(await runInForeground("sudo", ["env", ...keptSettings(), process.execPath, ...process.argv.slice(1)]));
+  }
+  installDebianPackages();
   const node = pinnedNode();
   const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}` };
-  const result = spawnSync(node, [join(root, script), ...args], { cwd: root, env, stdio: "inherit" });
-  process.exit(result.status ?? 1);
+  process.exit(await runInForeground(node, [join(root, script), ...args], env));
 }
 
-function rerunWithSudo() {
-  say("needs root for network namespaces and a Docker engine: asking sudo");
-  const result = spawnSync("sudo", ["--preserve-env=PATH", process.execPath, ...process.argv.slice(1)], {
-    stdio: "inherit",
-  });
-  process.exit(result.status ?? 1);
-}
-
-function installDebianPackages() {
-  const missing = Object.entries(debianPackages)
-    .filter(([program]) => !existsSync(program))
-    .map(([, name]) => name);
-  if (missing.length === 0) {
-    return;
-  }
-  say(`installing Debian packages: ${missing.join(" ")}`);
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
-  run("apt-get", ["update", "-qq"], env);
-  run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...missing], env);
+/** sudo starts with a clean environment. */
+function keptSettings() {
+  const kept = /^(PATH|TERM|NO_COLOR|FAIRWAY_.*)$/;
+  return Object.entries(process.env).flatMap(([name, value]) => (kept.test(name) ? [`${name}=${value}`] : []));
 }
 
 function installNodePackages() {
@@ -70,20 +60,41 @@ function installNodePackages() {
   if (existsSync(stamp) && existsSync(pinnedNode()) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) {
     return;
   }
-  say("installing Node packages as pinned in package-lock.json");
-  run("npm", ["ci", "--ignore-scripts", "--loglevel=error", "--no-audit", "--no-fund"]);
+  timed("installing Node packages as pinned in package-lock.json", () => {
+    run("npm", ["ci", "--ignore-scripts", "--loglevel=error", "--no-audit", "--no-fund"]);
+  });
 }
 
 /** Compiled code older than a source would test yesterday's program. */
 function build() {
   const stamp = join(root, "dist", ".built");
-  const newest = Math.max(...sources(join(root, "src")).map((path) => statSync(path).mtimeMs));
+  const inputs = [join(root, "tsconfig.json"), ...sources(join(root, "src"))];
+  const newest = Math.max(...inputs.map((path) => statSync(path).mtimeMs));
   if (existsSync(stamp) && statSync(stamp).mtimeMs > newest) {
     return;
   }
-  say("building");
-  run(pinnedNode(), [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", join(root, "tsconfig.json")]);
-  writeFileSync(stamp, "");
+  timed("building", () => {
+    run(pinnedNode(), [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", join(root, "tsconfig.json")]);
+    writeFileSync(stamp, "");
+  });
+}
+
+function installDebianPackages() {
+  const missing = Object.entries(debianPackages)
+    .filter(([, programs]) => !programs.some((program) => existsSync(program)))
+    .map(([name]) => name);
+  if (missing.length === 0) {
+    return;
+  }
+  if (!existsSync("/usr/bin/apt-get")) {
+    fail(`this is not Debian; install what it calls ${missing.join(" ")} and try again`);
+  }
+  timed(`installing Debian packages: ${missing.join(" ")}`, () => {
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
+    run("apt-get", ["update", "-qq"], env);
+    // Nobody's packages are removed to make room for these.
+    run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "--no-remove", ...missing], env);
+  });
 }
 
 function sources(directory) {
@@ -104,6 +115,25 @@ function run(command, args, env = process.env) {
   }
 }
 
+/** Ends with the program's exit code and not before the program: one that was interrupted still has to clean up. */
+function runInForeground(command, args, env = process.env) {
+  const child = spawn(command, args, { cwd: root, env, stdio: "inherit" });
+  for (const signal of forwardedSignals) {
+    process.on(signal, () => child.kill(signal));
+  }
+  return new Promise((resolve) => {
+    child.once("error", (error) => fail(`cannot run ${command}: ${error.message}`));
+    child.once("exit", (code, signal) => resolve(code ?? 128 + constants.signals[signal]));
+  });
+}
+
+function timed(what, action) {
+  say(`${what} ...`);
+  const startMs = Date.now();
+  action();
+  say(`${what}: done in ${((Date.now() - startMs) / 1000).toFixed(0)} s`);
+}
+
 function say(text) {
   process.stderr.write(`fairway: ${text}\n`);
 }
@@ -113,4 +143,4 @@ function fail(text) {
   process.exit(1);
 }
 
-main();
+await main();

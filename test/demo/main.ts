@@ -28,7 +28,7 @@ class Interrupted extends Error {
   readonly exitCode: number;
 
   constructor(signal: NodeJS.Signals) {
-    super(`stopped by ${signal}`);
+    super(`stopped by ${signal}; cleaning up`);
     this.exitCode = EXIT_CODES[signal] ?? 1;
   }
 }
@@ -45,6 +45,7 @@ async function main(): Promise<number> {
   try {
     return await Promise.race([perform(choice, progress, opened), interrupted]);
   } catch (error) {
+    progress.hush();
     progress.say(`\n${error instanceof Error ? error.message : String(error)}`);
     if (error instanceof Interrupted) {
       return error.exitCode;
@@ -53,10 +54,7 @@ async function main(): Promise<number> {
     return 1;
   } finally {
     await opened.stage?.close();
-    const removed = await removeOwnSpaces();
-    if (removed.length > 0) {
-      progress.say(`removed ${removed.join(" ")}`);
-    }
+    await removeOwnSpaces();
   }
 }
 

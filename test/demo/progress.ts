@@ -27,6 +27,7 @@ export function screenOf(
 export class Progress {
   readonly screen: Screen;
   readonly #startMs = performance.now();
+  #hushed = false;
 
   constructor(screen: Screen) {
     this.screen = screen;
@@ -50,6 +51,11 @@ export class Progress {
     }
   }
 
+  /** From now on only say() is heard: what was interrupted fails, which is of no interest. */
+  hush(): void {
+    this.#hushed = true;
+  }
+
   say(text = ""): void {
     this.screen.write(`${text}\n`);
   }
@@ -63,12 +69,15 @@ export class Progress {
   }
 
   #begin(text: string): void {
-    if (this.screen.live) {
+    if (this.screen.live && !this.#hushed) {
       this.screen.write(`${this.#clock()}    ... ${text}`.slice(0, this.screen.width));
     }
   }
 
   #end(text: string, tookMs: number, { verdict = "ok", below = [] }: Conclusion): void {
+    if (this.#hushed) {
+      return;
+    }
     const clear = this.screen.live ? "\r\u001b[K" : "";
     const word = verdict.padEnd(6);
     const painted = verdict === "ok" ? this.good(word) : this.bad(word);

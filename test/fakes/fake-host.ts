@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { recover } from "../../src/apply/reconcile.ts";
 import { watchLinks } from "../../src/apply/watch.ts";
-import { desiredElements, Workshop } from "../../src/apply/workshop.ts";
+import { Workshop } from "../../src/apply/workshop.ts";
 import type { CallContext, Driver } from "../../src/driver/driver.ts";
 import { createDriver } from "../../src/driver/index.ts";
 import type { Endpoint, Publication } from "../../src/model/endpoint.ts";
-import { planBridge, planVeth } from "../../src/plan/bridge.ts";
+import type { Network } from "../../src/model/network.ts";
+import { planBridge, planNetworkElements, planVeth } from "../../src/plan/bridge.ts";
 import { planHostElements } from "../../src/plan/host.ts";
+import { planPublicationElements } from "../../src/plan/publish.ts";
+import type { NftElement } from "../../src/plan/ruleset.ts";
 import { Registry } from "../../src/store/registry.ts";
 import { FakeKernel } from "./fake-kernel.ts";
 import { createFakeLog } from "./fake-log.ts";
@@ -14,6 +17,7 @@ import { FakeNames } from "./fake-names.ts";
 import { elementLines } from "./fake-nft.ts";
 import { FakeProcess } from "./fake-process.ts";
 import { FakeStore } from "./fake-store.ts";
+import { remember } from "./remember.ts";
 
 /** One run of the daemon on a fake host. */
 export interface FakeRun {
@@ -120,11 +124,21 @@ export function checkWorld(host: FakeHost): void {
   assert.deepEqual(byId(disk.endpoints), byId(registry.endpoints()), "disk and memory: endpoints");
   checkLinks(host);
   const facts = { bridgedIpv6Filtered: kernel.sysctls.read(["net", "bridge", "bridge-nf-call-ip6tables"]) === "1" };
-  const wanted = networks.length === 0 ? [] : [...planHostElements(facts), ...desiredElements(registry)];
+  const wanted = networks.length === 0 ? [] : [...planHostElements(facts), ...wantedElements(registry)];
   assert.equal(kernel.nft.isInstalled, networks.length > 0, "tables stand while there are networks");
   assert.deepEqual(elementLines(kernel.nft.elements()), elementLines(wanted), "elements");
   assert.deepEqual(heldPorts(host), registry.endpoints().flatMap(publishedPorts).sort(), "held ports");
   assert.equal(kernel.engineFirewall.admitted, networks.length > 0, "the engine's filter is open");
+}
+
+// Records are never changed, only replaced; what they ask for is worked out once.
+const wishes = new WeakMap<Network | Endpoint, readonly NftElement[]>();
+
+function wantedElements(registry: Registry): NftElement[] {
+  return [
+    ...registry.networks().flatMap((network) => remember(wishes, network, () => planNetworkElements(network))),
+    ...registry.endpoints().flatMap((one) => remember(wishes, one, () => planPublicationElements(one.publications))),
+  ];
 }
 
 function byId<T extends { readonly id: string }>(records: readonly T[]): T[] {

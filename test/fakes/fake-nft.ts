@@ -11,6 +11,7 @@ import type {
   NftType,
   Ruleset,
 } from "../../src/plan/ruleset.ts";
+import { remember } from "./remember.ts";
 
 type Elements = ReadonlyMap<string, ReadonlyMap<string, NftElement>>;
 
@@ -77,7 +78,14 @@ export function elementLines(elements: readonly NftElement[]): string[] {
   return elements.map(elementText).sort();
 }
 
-export function elementText({ set, key, data }: NftElement): string {
+export function elementText(element: NftElement): string {
+  return remember(texts, element, renderElement);
+}
+
+const texts = new WeakMap<NftElement, string>();
+const numbers = new Map<string, bigint>();
+
+function renderElement({ set, key, data }: NftElement): string {
   const value = data === undefined ? "" : ` : ${Array.isArray(data) ? data.join(" . ") : verdictText(data)}`;
   return `element ${set} { ${key.map(fieldText).join(" . ")}${value} }`;
 }
@@ -164,6 +172,10 @@ function scalar(value: NftScalar): bigint {
   if (typeof value === "number") {
     return BigInt(value);
   }
+  return remember(numbers, value, textToNumber);
+}
+
+function textToNumber(value: string): bigint {
   const isAddress = isIPv4(value) || isIPv6(value);
   return isAddress ? toBigInt(value as IpAddress) : BigInt(`0x${Buffer.from(value).toString("hex").padEnd(32, "0")}`);
 }

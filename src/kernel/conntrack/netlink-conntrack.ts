@@ -18,7 +18,7 @@ const absent = ["EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT"] as const;
 
 export interface ConntrackOptions {
   /** Takes failures: the work is done in the background, where nobody waits for them. */
-  readonly onFailure: (error: Error) => void;
+  readonly onError: (error: Error) => void;
   readonly localAddresses?: () => readonly IpAddress[];
   /** False: list and delete, as on kernels before 6.8. */
   readonly searchInKernel?: boolean;
@@ -30,7 +30,7 @@ export interface ConntrackOptions {
  */
 export class NetlinkConntrack implements ConntrackPort {
   readonly #transport: NetlinkTransport;
-  readonly #onFailure: (error: Error) => void;
+  readonly #onError: (error: Error) => void;
   readonly #localAddresses: () => readonly IpAddress[];
   #canSearch: boolean;
   #queued: FlowFilter[] = [];
@@ -39,7 +39,7 @@ export class NetlinkConntrack implements ConntrackPort {
 
   constructor(transport: NetlinkTransport, options: ConntrackOptions) {
     this.#transport = transport;
-    this.#onFailure = options.onFailure;
+    this.#onError = options.onError;
     this.#localAddresses = options.localAddresses ?? localAddresses;
     this.#canSearch = options.searchInKernel ?? true;
   }
@@ -60,7 +60,7 @@ export class NetlinkConntrack implements ConntrackPort {
     this.#timer = undefined;
     const filters = withoutDuplicates(this.#queued.splice(0));
     if (filters.length > 0) {
-      this.#work = this.#work.then(() => this.#forget(filters)).catch((error) => this.#onFailure(asError(error)));
+      this.#work = this.#work.then(() => this.#forget(filters)).catch((error) => this.#onError(asError(error)));
     }
   }
 

@@ -1,7 +1,15 @@
 import { FairwayError } from "../../errors.ts";
 import { familyOf, hostOf, type InterfaceAddress, isLinkLocal } from "../../model/ip.ts";
 import { type BridgeSpec, KernelError, type SysctlPort } from "../ports.ts";
-import { addAddress, configureBridge, createBridge, deleteAddress, deleteLink, setLinkUp } from "./codec.ts";
+import {
+  addAddress,
+  addLoopbackRoute,
+  configureBridge,
+  createBridge,
+  deleteAddress,
+  deleteLink,
+  setLinkUp,
+} from "./codec.ts";
 import { describeLink, type LinkInfo } from "./parse.ts";
 import type { Change, Rtnetlink } from "./rtnetlink.ts";
 
@@ -81,10 +89,14 @@ export class Bridges {
     return link;
   }
 
+  /** A kernel without IPv6 has none of the knobs. */
+  #hasIpv6(name: string): boolean {
+    return this.#sysctls.read(["net", "ipv6", "conf", name, "disable_ipv6"]) !== undefined;
+  }
+
   #setIpv6(spec: BridgeSpec): void {
     const knob = (name: string): readonly string[] => ["net", "ipv6", "conf", spec.name, name];
-    // A kernel without IPv6 has none of the knobs, and nothing to switch off.
-    if (this.#sysctls.read(knob("disable_ipv6")) === undefined) {
+    if (!this.#hasIpv6(spec.name)) {
       return;
     }
     const wanted = { accept_ra: "0", autoconf: "0", disable_ipv6: spec.ipv6 ? "0" : "1" };
@@ -113,6 +125,10 @@ export class Bridges {
         message: addAddress(index, address),
       })),
       { what: `set bridge ${spec.name} up`, message: setLinkUp(index) },
+      // Last: routes need the link up, and go when it goes down.
+      ...(spec.ipv6 && this.#hasIpv6(spec.name)
+        ? [{ what: `add route for ::1 to ${spec.name}`, message: addLoopbackRoute(index) }]
+        : []),
     ];
     const refused = (await this.#rtnetlink.attempt(changes)).find(
       (error) => error !== undefined && error.errno !== "EEXIST",

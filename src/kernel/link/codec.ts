@@ -1,6 +1,6 @@
 /** rtnetlink messages for links and addresses (rtnetlink(7)). Links are addressed by name wherever the kernel can. */
 import type { Mac } from "../../model/ids.ts";
-import { familyOf, hostOf, type InterfaceAddress, prefixLengthOf, toBytes } from "../../model/ip.ts";
+import { familyOf, hostOf, type InterfaceAddress, type IpAddress, prefixLengthOf, toBytes } from "../../model/ip.ts";
 import {
   attribute,
   message,
@@ -130,6 +130,28 @@ export function addAddress(index: number, address: InterfaceAddress): Buffer {
 
 export function deleteAddress(index: number, address: InterfaceAddress): Buffer {
   return addressMessage(rt.RTM_DELADDR, 0, index, address);
+}
+
+/** Behind the kernel's own route for ::1 on lo, which has metric 0. */
+const loopbackRouteMetric = 2048;
+
+/**
+ * Lets packets for ::1 in from this link. An answer to the host's ::1 is translated back when it has arrived on the
+ * bridge, and the look-up for it considers routes of that device only; IPv6 has no route_localnet. Real packets for ::1
+ * are dropped before any look-up (net/ipv6/ip6_input.c, RFC 4291 section 2.5.3).
+ */
+export function addLoopbackRoute(index: number): Buffer {
+  const header = Buffer.alloc(12);
+  header.writeUInt8(rt.AF_INET6, 0);
+  header.writeUInt8(128, 1);
+  header.writeUInt8(rt.RT_TABLE_LOCAL, 4);
+  header.writeUInt8(rt.RTPROT_STATIC, 5);
+  header.writeUInt8(rt.RTN_LOCAL, 7);
+  return message(rt.RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, header, [
+    attribute(rt.RTA_DST, toBytes("::1" as IpAddress)),
+    u32Attribute(rt.RTA_OIF, index),
+    u32Attribute(rt.RTA_PRIORITY, loopbackRouteMetric),
+  ]);
 }
 
 export function dumpAddresses(): Buffer {

@@ -7,6 +7,7 @@ export const RTM_SETLINK = 19;
 export const RTM_NEWADDR = 20;
 export const RTM_DELADDR = 21;
 export const RTM_GETADDR = 22;
+export const RTM_NEWROUTE = 24;
 export const RTM_GETROUTE = 26;
 
 export const AF_UNSPEC = 0;
@@ -56,5 +57,8 @@ export const RTA_MULTIPATH = 9;
 export const RTA_TABLE = 15;
 export const RTA_VIA = 18;
 export const RT_TABLE_MAIN = 254;
+export const RT_TABLE_LOCAL = 255;
 export const RTN_UNICAST = 1;
+export const RTN_LOCAL = 2;
+export const RTPROT_STATIC = 4;
 export const RTM_F_CLONED = 0x200;

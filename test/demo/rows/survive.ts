@@ -30,8 +30,8 @@ export const driverKilled: Row = {
       addressesOf(stage).map((address) => ask(stage.neighbour, address, PUBLISHED_PORT)),
     );
     await stage.startDriver();
-    const after = await knownToDriver(stage);
     const downMs = performance.now() - killedMs;
+    const after = await knownToDriver(stage);
     const remembers = isDeepStrictEqual(before, after);
     const differences = await stage.differences();
     return conclude(await traffic.end(), {

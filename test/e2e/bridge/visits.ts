@@ -1,12 +1,13 @@
 /** Who reaches whom, as a table: all rows are tried at once, and every row that is not as written is reported. */
 import assert from "node:assert/strict";
-import { http, type Outcome, udp, type Who } from "../../lab/probe.ts";
-import { WHO_PATH } from "../../lab/image.ts";
-import { inUrl } from "../../lab/probe.ts";
+import path from "node:path";
+import { inUrl, type Who } from "../../lab/probe.ts";
 import type { Place } from "../../lab/space.ts";
 
-/** Long enough for a SYN or a neighbour discovery to be repeated once on a busy machine. */
-const PATIENCE_MS = 5000;
+const SCRIPT = path.join(import.meta.dirname, "visit.mjs");
+/** Long enough for a lost SYN or neighbour solicitation to be repeated on a busy machine. */
+const PATIENCE_MS = 6000;
+/** Silence is the expected outcome; what has not answered by then is not going to. */
 const SILENCE_MS = 1500;
 
 export interface Visit {
@@ -24,21 +25,41 @@ export interface Visit {
   readonly sourcePort?: number;
 }
 
+export type VisitOutcome = { readonly answer: string } | { readonly failure: string };
+
 export async function assertVisits(visits: readonly Visit[]): Promise<void> {
-  const wrong = await Promise.all(visits.map(complaint));
-  assert.deepEqual(
-    wrong.filter((line) => line !== undefined),
-    [],
-  );
+  const outcomes = await visitAll(visits);
+  const wrong = visits.flatMap((visit, index) => complaint(visit, outcomes[index] ?? { failure: "not tried" }) ?? []);
+  assert.deepEqual(wrong, []);
 }
 
-async function complaint(visit: Visit): Promise<string | undefined> {
-  const outcome = await go(visit);
+/** One program per place; outcomes in the order of the visits. */
+export async function visitAll(visits: readonly Visit[]): Promise<VisitOutcome[]> {
+  const outcomes: VisitOutcome[] = [];
+  const places = [...new Set(visits.map(({ from }) => from))];
+  await Promise.all(
+    places.map(async (place) => {
+      const own = visits.map((visit, index) => ({ visit, index })).filter(({ visit }) => visit.from === place);
+      const stdin = JSON.stringify(own.map(({ visit }) => asked(visit)));
+      const answers = JSON.parse(await place.exec([process.execPath, SCRIPT], { stdin })) as VisitOutcome[];
+      for (const [position, { index }] of own.entries()) {
+        outcomes[index] = answers[position] ?? { failure: "no outcome" };
+      }
+    }),
+  );
+  return outcomes;
+}
+
+function asked({ to, port = 80, over = "tcp", meets, sourceAddress, sourcePort }: Visit): object {
+  return { to, port, over, sourceAddress, sourcePort, patienceMs: meets === undefined ? SILENCE_MS : PATIENCE_MS };
+}
+
+function complaint(visit: Visit, outcome: VisitOutcome): string | undefined {
   const label = `${visit.from.name} -> ${inUrl(visit.to)}:${visit.port ?? 80}/${visit.over ?? "tcp"}`;
-  if (!outcome.ok) {
-    return visit.meets === undefined ? undefined : `${label}: ${outcome.failure} (${outcome.detail})`;
+  if ("failure" in outcome) {
+    return visit.meets === undefined ? undefined : `${label}: ${outcome.failure}`;
   }
-  const answer = JSON.parse(outcome.body) as Who;
+  const answer = JSON.parse(outcome.answer) as Who;
   if (visit.meets === undefined) {
     return `${label}: answered by ${answer.host}, which saw ${answer.peer}`;
   }
@@ -48,14 +69,4 @@ async function complaint(visit: Visit): Promise<string | undefined> {
   return visit.as === undefined || answer.peer === visit.as
     ? undefined
     : `${label}: came from ${answer.peer} instead of ${visit.as}`;
-}
-
-function go(visit: Visit): Promise<Outcome> {
-  const { from, to, port = 80, over = "tcp", sourceAddress, sourcePort } = visit;
-  const options = {
-    timeoutMs: visit.meets === undefined ? SILENCE_MS : PATIENCE_MS,
-    ...(sourceAddress === undefined ? {} : { sourceAddress }),
-    ...(sourcePort === undefined ? {} : { sourcePort }),
-  };
-  return over === "udp" ? udp(from, to, port, "?", options) : http(from, `http://${inUrl(to)}:${port}${WHO_PATH}`, options);
 }

@@ -108,7 +108,7 @@ beforeEach(async () => {
 /** Must run first: from then on the namespace tracks. */
 async function assertUsableWhereNothingTracks(): Promise<void> {
   for (const searchInKernel of [true, false]) {
-    const conntrack = new NetlinkConntrack(transport, { onFailure: (error) => failures.push(error), searchInKernel });
+    const conntrack = new NetlinkConntrack(transport, { onError: (error) => failures.push(error), searchInKernel });
     conntrack.forgetLater([{ kind: "address", address: parseIpAddress(first.ipv4) }]);
     await conntrack.settled();
   }
@@ -117,7 +117,7 @@ async function assertUsableWhereNothingTracks(): Promise<void> {
 
 for (const searchInKernel of [true, false]) {
   describe(searchInKernel ? "searching in the kernel" : "listing and deleting", () => {
-    const conntrack = new NetlinkConntrack(transport, { onFailure: (error) => failures.push(error), searchInKernel });
+    const conntrack = new NetlinkConntrack(transport, { onError: (error) => failures.push(error), searchInKernel });
 
     async function assertForgets(filters: readonly FlowFilter[], gone: (line: string) => boolean): Promise<void> {
       await talk();
@@ -222,7 +222,7 @@ for (const searchInKernel of [true, false]) {
 test("a datagram flow follows its port to another container", async () => {
   const nft = new NfnetlinkNft(transport);
   await nft.install(planRuleset(), [{ set: "bridges", key: ["br0"] }]);
-  const conntrack = new NetlinkConntrack(transport, { onFailure: (error) => failures.push(error) });
+  const conntrack = new NetlinkConntrack(transport, { onError: (error) => failures.push(error) });
   // From one client port all the time, like a resolver or a logger that never stops.
   const talking = { fromPort: 40_000, timeoutMs: 500 };
   await world.second.serve("udp", 80, "second");
