@@ -35,6 +35,7 @@ function isAssigned(pool: PoolData): boolean {
 
 function parsePool(data: IpamData, family: Family): PoolData {
   return {
+    ...(data.AddressSpace === "" ? {} : { addressSpace: data.AddressSpace }),
     ...(data.Pool === "" ? {} : { subnet: prefixOf(parseCidr(data.Pool, family, "subnet")) }),
     ...(data.Gateway === "" ? {} : { gateway: parseCidr(data.Gateway, family, "gateway") }),
     aux: parseAux(data.AuxAddresses, family),

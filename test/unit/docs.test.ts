@@ -3,8 +3,11 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { describe, test } from "node:test";
 import { errorCatalogue } from "../../src/errors.ts";
+import { chainRules } from "../../src/kernel/engine-firewall/rules.ts";
 import { endpointCatalog, networkCatalog, type OptionEntries } from "../../src/options/catalog.ts";
 import { standardKeys } from "../../src/options/standard-keys.ts";
+import { planRuleset } from "../../src/plan/firewall.ts";
+import { engineChain, linkGroup } from "../../src/plan/names.ts";
 
 const root = join(import.meta.dirname, "../..");
 const pages = ["README.md", ...globSync("docs/**/*.md", { cwd: root })];
@@ -108,6 +111,51 @@ for (const page of pages) {
     });
   });
 }
+
+/** First column of the table that begins with this header line, code marks taken off; several words where it has several. */
+function firstColumn(text: string, header: string): string[] {
+  const [, rows = ""] = text.split(`${header}\n`);
+  const lines = rows.slice(0, rows.indexOf("\n\n")).split("\n").slice(1);
+  return lines.flatMap((line) =>
+    [...(line.split(" | ")[0] ?? "").matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? ""),
+  );
+}
+
+describe("what the pages say about the kernel", () => {
+  const tables = planRuleset().tables;
+  const chains = tables.flatMap((table) => table.chains);
+
+  test("docs/security.md has every chain, with its hook and priority", () => {
+    const text = read("docs/security.md");
+    const named = firstColumn(text, "| chain | hook and priority | what it does | answers |");
+    assert.deepEqual(named.toSorted(), chains.map(({ name }) => name).toSorted());
+    for (const { name, hook } of chains) {
+      const place = hook === undefined ? "from " : `${hook.hook}, ${hook.priority} `;
+      assert.ok(text.includes(`| \`${name}\` | ${place}`), `${name}: ${place}`);
+    }
+  });
+
+  test("docs/modes/bridge.md has every set and map", () => {
+    const named = firstColumn(read("docs/modes/bridge.md"), "| set or map | holds |");
+    const sets = tables.flatMap((table) => table.sets).map(({ name }) => name.replace(/[46]$/, ""));
+    assert.deepEqual(named.toSorted(), [...new Set(sets)].toSorted());
+  });
+
+  test("docs/security.md has the rules in the engine's filter", () => {
+    const rules = chainRules({ chain: engineChain, linkGroup }).join("\n");
+    assert.ok(read("docs/security.md").includes(`-N ${engineChain}\n${rules}\n`));
+  });
+
+  test("docs/operations.md has messages that the daemon writes", () => {
+    const sources = globSync("src/**/*.ts", { cwd: root }).map(read).join("\n");
+    const messages = firstColumn(read("docs/operations.md"), "| `msg` | meaning |");
+    assert.ok(messages.length > 5);
+    assert.deepEqual(
+      messages.filter((message) => !sources.includes(`"${message}"`)),
+      [],
+    );
+  });
+});
 
 describe("the checks themselves", () => {
   const page =

@@ -1,26 +1,17 @@
-import { readFileSync } from "node:fs";
 import { isIfName } from "../../model/ids.ts";
-import { message, NLM_F_ACK, textAttribute } from "../netlink/message.ts";
 import type { NetlinkTransport } from "../netlink/transport.ts";
-import { type EngineFirewallPort, isKernelError } from "../ports.ts";
-import { type IptablesProgram, runIptables } from "./iptables.ts";
-import { admitScript, type ChainParts, isAdmitted, readFilter, retractScript } from "./rules.ts";
-
-// include/uapi/linux/netfilter/nf_tables.h
-const NFT_MSG_GETCHAIN = (10 << 8) | 4;
-const NFTA_CHAIN_TABLE = 1;
-const NFTA_CHAIN_NAME = 3;
-const NFPROTO_IPV4 = 2;
-const NFPROTO_IPV6 = 10;
-
-/** Chain that the engine keeps for rules of others (docs.docker.com, "Docker and iptables"). */
-const engineChain = "DOCKER-USER";
-
-interface Variant {
-  readonly program: IptablesProgram;
-  /** Does this packet filter have a chain of this name? No program is started to find out for nf_tables. */
-  readonly hasChain: (chain: string) => Promise<boolean>;
-}
+import type { EngineFirewallPort } from "../ports.ts";
+import { isMissingProgram, runIptables } from "./iptables.ts";
+import { engineChain, type FilterVariant, filterVariants } from "./look.ts";
+import {
+  admitScript,
+  type ChainParts,
+  chainRules,
+  isAdmitted,
+  type ListedFilter,
+  readFilter,
+  retractScript,
+} from "./rules.ts";
 
 export interface DockerUserOptions {
   readonly chain: string;
@@ -32,25 +23,20 @@ export interface DockerUserOptions {
 /** Our chain in the engine's packet filter, for IPv4 and IPv6, nf_tables and legacy iptables. */
 export class DockerUserChain implements EngineFirewallPort {
   readonly #options: DockerUserOptions;
-  readonly #variants: readonly Variant[];
+  readonly #variants: readonly FilterVariant[];
+  /** Rules of our chain and the jump to it, as the last `admit` left them. */
+  #expectedUses: number | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(transport: NetlinkTransport, options: DockerUserOptions) {
     this.#options = options;
-    this.#variants = [
-      { program: "iptables-nft", hasChain: (chain) => nftHasChain(transport, NFPROTO_IPV4, chain) },
-      { program: "ip6tables-nft", hasChain: (chain) => nftHasChain(transport, NFPROTO_IPV6, chain) },
-      { program: "iptables-legacy", hasChain: (chain) => legacyHasChain("iptables-legacy", "ip_tables_names", chain) },
-      {
-        program: "ip6tables-legacy",
-        hasChain: (chain) => legacyHasChain("ip6tables-legacy", "ip6_tables_names", chain),
-      },
-    ];
+    this.#variants = filterVariants(transport);
   }
 
   async isAdmitted(): Promise<boolean> {
-    for (const { hasChain } of this.#variants) {
-      if (!(await hasChain(this.#options.chain)) && (await hasChain(engineChain))) {
+    for (const { look } of this.#variants) {
+      const { hasEngineChain, ownUses } = await look(this.#options.chain);
+      if (hasEngineChain && ownUses !== this.#expectedUses) {
         return false;
       }
     }
@@ -68,6 +54,7 @@ export class DockerUserChain implements EngineFirewallPort {
       for (const variant of this.#variants) {
         await admitIn(variant, parts);
       }
+      this.#expectedUses = chainRules(parts).length + 1;
     });
   }
 
@@ -87,63 +74,35 @@ export class DockerUserChain implements EngineFirewallPort {
   }
 }
 
-async function admitIn({ program, hasChain }: Variant, parts: ChainParts): Promise<void> {
-  if (!(await hasChain(engineChain))) {
+async function admitIn({ program, look }: FilterVariant, parts: ChainParts): Promise<void> {
+  const { hasEngineChain, dropsForwarded } = await look(parts.chain);
+  if (!hasEngineChain) {
     return;
   }
-  const listed = readFilter(await runIptables(program, ["-w", "5", "-S"]), parts.chain, engineChain);
-  if (!isAdmitted(listed, parts)) {
-    await restore(program, admitScript(parts, engineChain, listed.jumps));
-  }
-}
-
-async function retractFrom({ program, hasChain }: Variant, chain: string): Promise<void> {
-  if (!(await hasChain(chain))) {
-    return;
-  }
-  const listed = readFilter(await runIptables(program, ["-w", "5", "-S"]), chain, engineChain);
-  await restore(program, retractScript(chain, engineChain, listed.jumps));
-}
-
-async function restore(program: IptablesProgram, script: string): Promise<void> {
-  await runIptables(`${program}-restore` as IptablesProgram, ["-w", "5", "--noflush"], script);
-}
-
-async function nftHasChain(transport: NetlinkTransport, family: number, chain: string): Promise<boolean> {
-  const request = message(NFT_MSG_GETCHAIN, NLM_F_ACK, Buffer.from([family, 0, 0, 0]), [
-    textAttribute(NFTA_CHAIN_TABLE, "filter"),
-    textAttribute(NFTA_CHAIN_NAME, chain),
-  ]);
   try {
-    await transport.dump("netfilter", request);
-    return true;
-  } catch (error) {
-    if (isKernelError(error, "ENOENT")) {
-      return false;
+    const listed = await list(program, parts.chain);
+    if (!isAdmitted(listed, parts)) {
+      await restore(program, admitScript(parts, engineChain, listed.jumps));
     }
-    throw error;
+  } catch (error) {
+    // Where the engine lets everything pass, there is nothing to be admitted to.
+    if (dropsForwarded || !isMissingProgram(error)) {
+      throw error;
+    }
   }
 }
 
-/** The file lists tables of the legacy packet filter; reading it starts nothing and loads nothing. */
-async function legacyHasChain(
-  program: "iptables-legacy" | "ip6tables-legacy",
-  namesFile: string,
-  chain: string,
-): Promise<boolean> {
-  if (!legacyTables(namesFile).includes("filter")) {
-    return false;
+async function retractFrom({ program, look }: FilterVariant, chain: string): Promise<void> {
+  if ((await look(chain)).ownUses > 0) {
+    const { jumps } = await list(program, chain);
+    await restore(program, retractScript(chain, engineChain, jumps));
   }
-  return (await runIptables(program, ["-w", "5", "-S"])).split("\n").includes(`-N ${chain}`);
 }
 
-function legacyTables(namesFile: string): string[] {
-  try {
-    return readFileSync(`/proc/net/${namesFile}`, "utf8").trim().split("\n");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
-      return [];
-    }
-    throw error;
-  }
+async function list(program: FilterVariant["program"], chain: string): Promise<ListedFilter> {
+  return readFilter(await runIptables(program, ["-w", "5", "-S"]), chain, engineChain);
+}
+
+async function restore(program: FilterVariant["program"], script: string): Promise<void> {
+  await runIptables(`${program}-restore`, ["-w", "5", "--noflush"], script);
 }

@@ -28,6 +28,11 @@ export function runIptables(program: IptablesProgram, args: readonly string[], i
   });
 }
 
+/** True when the program is not installed; false when it ran, whatever it said. */
+export function isMissingProgram(error: unknown): boolean {
+  return error instanceof FairwayError && error.code === "FW2001";
+}
+
 function failure(program: string, error: Error & { code?: number | string | null }, stderr: string): FairwayError {
   if (error.code === "ENOENT") {
     return new FairwayError({

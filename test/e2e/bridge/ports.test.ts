@@ -165,7 +165,7 @@ describe(`published ports with engine ${engineUnderTest()}`, () => {
     const { client } = rig;
     await rig.network("udp", ...DUAL);
     const visits = [rig.ipv4, rig.ipv6].map(
-      (to): Visit => ({ from: client, to, port: 8053, over: "udp", sourcePort: 5353 }),
+      (to, index): Visit => ({ from: client, to, port: 8053, over: "udp", sourcePort: 5353 + index }),
     );
     const knock = () => assertVisits(visits);
     // Without a container: the kernel remembers a flow that ends at the host.

@@ -1,0 +1,3 @@
+import { testEngineFirewall } from "./suite.ts";
+
+testEngineFirewall("nft");
