@@ -1,5 +1,4 @@
 import type { LinkMonitorPort } from "../kernel/ports.ts";
-import type { EndpointId } from "../model/ids.ts";
 import { reconcile, removeIfDead } from "./reconcile.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -21,9 +20,9 @@ export function watchLinks(workshop: Workshop, monitor: LinkMonitorPort, ready: 
 }
 
 async function handleVanishedLink(workshop: Workshop, name: string): Promise<void> {
-  const endpointId = endpointOf(workshop, name);
-  if (endpointId !== undefined) {
-    await removeIfDead(workshop, endpointId);
+  const endpoint = workshop.registry.endpointBehind(name);
+  if (endpoint !== undefined) {
+    await removeIfDead(workshop, endpoint.id);
     return;
   }
   const bridge = workshop.registry.networks().find((network) => network.bridge === name);
@@ -31,8 +30,4 @@ async function handleVanishedLink(workshop: Workshop, name: string): Promise<voi
     workshop.log.warn("a bridge was removed by others; rebuilding", { networkId: bridge.id });
     await reconcile(workshop);
   }
-}
-
-function endpointOf(workshop: Workshop, name: string): EndpointId | undefined {
-  return workshop.registry.endpoints().find(({ hostIf, state }) => hostIf === name && state === "joined")?.id;
 }

@@ -10,6 +10,7 @@ export interface NameBook {
   networkName(networkId: NetworkId): string | undefined;
   /** Asks for the names of this network's containers to be looked up soon. Returns at once. */
   refresh(networkId: NetworkId): void;
+  forget(networkId: NetworkId): void;
 }
 
 /** What every verb of the driver works with. */

@@ -1,10 +1,13 @@
 import { hostFacts } from "../apply/workshop.ts";
 import { FairwayError } from "../errors.ts";
 import type { ClaimConflict, PortClaim } from "../kernel/ports.ts";
-import type { Endpoint, PortRequest } from "../model/endpoint.ts";
+import type { Endpoint, PortRequest, Protocol, Publication } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
+import type { IpAddress } from "../model/ip.ts";
+import type { Network } from "../model/network.ts";
 import {
   collides,
+  type PlannedClaim,
   planClaims,
   planPublicationElements,
   planPublicationFlows,
@@ -23,7 +26,7 @@ export async function programExternalConnectivity(
   const endpoint = requireEndpoint(context, network.id, request.endpointId);
   await withdraw(context, endpoint);
   refuseUnreachable(context, request.ports);
-  const claims = planClaims(network, endpoint, withoutSiblings(context, endpoint, request.ports));
+  const claims = claimsBesideSiblings(context, network, endpoint, request.ports);
   if (claims.length === 0) {
     return;
   }
@@ -73,24 +76,32 @@ async function withdraw(context: DriverContext, endpoint: Endpoint): Promise<voi
 
 /**
  * Engines from 28 on may choose different endpoints of one container for IPv4 and IPv6 and publish the same ports
- * through both. What a sibling publishes already is not a conflict.
+ * through both. What a sibling publishes already is not a conflict; what it cannot, for want of the family, is left.
  */
-function withoutSiblings(context: DriverContext, endpoint: Endpoint, ports: readonly PortRequest[]): PortRequest[] {
-  const siblings = context.workshop.registry
-    .endpoints()
-    .filter((other) => other.id !== endpoint.id && other.sandboxKey !== undefined)
-    .filter((other) => other.sandboxKey === endpoint.sandboxKey);
-  const published = siblings.flatMap(({ publications }) => publications);
-  return ports.filter(
-    (port) =>
-      port.hostPortFirst === 0 ||
-      !published.some(
-        (publication) =>
-          publication.protocol === port.protocol &&
-          publication.hostPortFirst <= port.hostPortFirst &&
-          port.hostPortLast <= publication.hostPortLast,
-      ),
+function claimsBesideSiblings(
+  context: DriverContext,
+  network: Network,
+  endpoint: Endpoint,
+  ports: readonly PortRequest[],
+): PlannedClaim[] {
+  const published = siblingPublications(context, endpoint);
+  const isLeft = (protocol: Protocol, address: IpAddress, first: number, last: number): boolean =>
+    first === 0 ||
+    !published.some((one) => last <= one.hostPortLast && collides(one, { protocol, address, port: first }));
+  const left = ports.filter(
+    ({ protocol, hostAddress, hostPortFirst, hostPortLast }) =>
+      hostAddress === undefined || isLeft(protocol, hostAddress, hostPortFirst, hostPortLast),
   );
+  return planClaims(network, endpoint, left).flatMap(({ claim, containerPort }) => {
+    const { protocol, first, last } = claim;
+    const addresses = claim.addresses.filter((address) => isLeft(protocol, address, first, last));
+    return addresses.length === 0 ? [] : [{ claim: { ...claim, addresses }, containerPort }];
+  });
+}
+
+function siblingPublications(context: DriverContext, { id, sandboxKey }: Endpoint): Publication[] {
+  const siblings = sandboxKey === undefined ? [] : context.workshop.registry.endpointsIn(sandboxKey);
+  return siblings.filter((other) => other.id !== id).flatMap(({ publications }) => publications);
 }
 
 function refuseUnreachable(context: DriverContext, ports: readonly PortRequest[]): void {

@@ -22,7 +22,10 @@ export async function createNetwork(
     requireSame(existing, network);
     return;
   }
-  await makeRoom(context, request, network);
+  do {
+    await makeRoom(context, request, network);
+    // Another creation may have come in between.
+  } while (overlappingNetworks(network, registry.networks()).length > 0);
   refuseTakenBridge(context, network);
   registry.putNetwork(network);
   try {
@@ -40,6 +43,7 @@ export async function createNetwork(
 
 export async function deleteNetwork(context: DriverContext, id: NetworkId): Promise<void> {
   await context.workshop.removeNetwork(id);
+  context.names.forget(id);
 }
 
 /** Rules first: from its first moment the bridge is judged by them. */
@@ -84,23 +88,19 @@ function refuseTakenBridge(context: DriverContext, network: Network): void {
  */
 async function makeRoom(context: DriverContext, request: CreateNetworkRequest, network: Network): Promise<void> {
   const { workshop } = context;
-  const inTheWay = () => overlappingNetworks(network, workshop.registry.networks());
-  do {
-    for (const other of inTheWay()) {
-      if (!assignedByEngine(request)) {
-        refuseNetworkOverlap(network, other, context.names.networkName(other.id));
-      }
-      workshop.log.warn("removed a network that the engine has forgotten", { networkId: other.id });
-      await workshop.queue.run(other.id, () => workshop.removeNetwork(other.id));
+  for (const other of overlappingNetworks(network, workshop.registry.networks())) {
+    if (!assignedByEngine(request)) {
+      refuseNetworkOverlap(network, other, context.names.networkName(other.id));
     }
-    await workshop.kernel.links.settled();
-    const ownDevices = new Set<string>(workshop.registry.networks().map(({ bridge }) => bridge));
-    const conflict = findRouteConflict(subnetsOf(network), await workshop.kernel.links.listRoutes(), ownDevices);
-    if (conflict !== undefined) {
-      refuseRouteConflict(conflict.subnet, conflict.route);
-    }
-    // Another creation may have come in between.
-  } while (inTheWay().length > 0);
+    workshop.log.warn("removed a network that the engine has forgotten", { networkId: other.id });
+    await workshop.queue.run(other.id, () => workshop.removeNetwork(other.id));
+  }
+  await workshop.kernel.links.settled();
+  const ownDevices = new Set<string>(workshop.registry.networks().map(({ bridge }) => bridge));
+  const conflict = findRouteConflict(subnetsOf(network), await workshop.kernel.links.listRoutes(), ownDevices);
+  if (conflict !== undefined) {
+    refuseRouteConflict(conflict.subnet, conflict.route);
+  }
 }
 
 function assignedByEngine(request: CreateNetworkRequest): boolean {

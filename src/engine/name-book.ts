@@ -1,13 +1,12 @@
 import type { EndpointId, NetworkId } from "../model/ids.ts";
-import type { EnginePort } from "./port.ts";
+import type { EnginePort, NetworkNames } from "./port.ts";
 
 const lookUpDelayMs = 300;
 
 /** Remembers names for messages and status. Looks them up behind the scenes, a moment after they may have changed. */
 export class EngineNames {
   readonly #engine: EnginePort;
-  readonly #networks = new Map<NetworkId, string>();
-  readonly #containers = new Map<EndpointId, string>();
+  readonly #names = new Map<NetworkId, NetworkNames>();
   readonly #pending = new Map<NetworkId, NodeJS.Timeout>();
   #closed = false;
 
@@ -16,11 +15,17 @@ export class EngineNames {
   }
 
   containerOf(endpointId: EndpointId): string | undefined {
-    return this.#containers.get(endpointId);
+    for (const { containers } of this.#names.values()) {
+      const name = containers.get(endpointId);
+      if (name !== undefined) {
+        return name;
+      }
+    }
+    return undefined;
   }
 
   networkName(networkId: NetworkId): string | undefined {
-    return this.#networks.get(networkId);
+    return this.#names.get(networkId)?.network;
   }
 
   refresh(networkId: NetworkId): void {
@@ -36,7 +41,9 @@ export class EngineNames {
   }
 
   forget(networkId: NetworkId): void {
-    this.#networks.delete(networkId);
+    clearTimeout(this.#pending.get(networkId));
+    this.#pending.delete(networkId);
+    this.#names.delete(networkId);
   }
 
   close(): void {
@@ -48,12 +55,8 @@ export class EngineNames {
 
   async #lookUp(networkId: NetworkId): Promise<void> {
     const names = await this.#engine.namesOf(networkId);
-    if (names === undefined) {
-      return;
-    }
-    this.#networks.set(networkId, names.network);
-    for (const [endpointId, name] of names.containers) {
-      this.#containers.set(endpointId, name);
+    if (names !== undefined) {
+      this.#names.set(networkId, names);
     }
   }
 }

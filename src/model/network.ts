@@ -8,8 +8,8 @@ export interface Pool {
   readonly gateway?: InterfaceAddress;
 }
 
-/** creating: recorded, not yet answered; whoever finds it after a crash takes it back. */
-export type NetworkState = "creating" | "ready";
+/** creating, deleting: recorded, and under way; whoever finds it after a crash takes it away. */
+export type NetworkState = "creating" | "ready" | "deleting";
 
 interface NetworkBase {
   readonly id: NetworkId;

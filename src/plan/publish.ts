@@ -1,6 +1,6 @@
 /** Published ports: what to claim on the host, and which elements lead the traffic to the container. */
 import { FairwayError } from "../errors.ts";
-import type { Endpoint, PortRequest, Publication } from "../model/endpoint.ts";
+import type { Endpoint, PortRequest, Protocol, Publication } from "../model/endpoint.ts";
 import { type Family, familyOf, hostOf, type IpAddress, isUnspecified } from "../model/ip.ts";
 import type { BridgeNetwork } from "../model/network.ts";
 import { familyDigit } from "./bridge.ts";
@@ -174,10 +174,14 @@ export function containerAddress(endpoint: Endpoint, family: Family): IpAddress 
   return address === undefined ? undefined : hostOf(address);
 }
 
-/** Do two publications want the same host port at an address that both cover? */
-export function collides(a: Publication, claim: { protocol: string; address: IpAddress; port: number }): boolean {
+/** Do two publications want the same host port at an address that both cover? The families never meet. */
+export function collides(
+  a: Publication,
+  claim: { readonly protocol: Protocol; readonly address: IpAddress; readonly port: number },
+): boolean {
   return (
     a.protocol === claim.protocol &&
+    familyOf(a.hostAddress) === familyOf(claim.address) &&
     a.hostPortFirst <= claim.port &&
     claim.port <= a.hostPortLast &&
     (a.hostAddress === claim.address || isUnspecified(a.hostAddress) || isUnspecified(claim.address))

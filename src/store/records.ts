@@ -21,7 +21,7 @@ const pool = z.object({
 const bridgeNetwork = z.object({
   mode: z.literal("bridge"),
   id: networkId,
-  state: z.enum(["creating", "ready"]),
+  state: z.enum(["creating", "ready", "deleting"]),
   internal: z.boolean(),
   ipv4: z.array(pool),
   ipv6: z.array(pool),

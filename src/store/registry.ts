@@ -1,5 +1,6 @@
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
+import type { InterfaceAddress } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
 import type { StorePort } from "./port.ts";
 
@@ -12,8 +13,8 @@ export class Registry {
   readonly #networks = new Map<NetworkId, Network>();
   readonly #endpoints = new Map<EndpointId, Endpoint>();
   readonly #byNetwork = new Map<NetworkId, Set<EndpointId>>();
-  /** Interface address of an endpoint within its network, to find records that the engine has forgotten. */
-  readonly #byAddress = new Map<string, EndpointId>();
+  /** Endpoints by what else they are looked up by, see keysOf. */
+  readonly #byKey = new Map<string, Set<EndpointId>>();
 
   constructor(store: StorePort) {
     this.#store = store;
@@ -49,11 +50,20 @@ export class Registry {
   }
 
   /** Endpoints of the network that hold one of the addresses. */
-  endpointsAt(id: NetworkId, addresses: readonly (string | undefined)[]): Endpoint[] {
-    const ids = new Set(addresses.map((address) => this.#byAddress.get(`${id} ${address}`)));
-    return [...ids]
-      .map((endpointId) => (endpointId === undefined ? undefined : this.#endpoints.get(endpointId)))
-      .filter((endpoint) => endpoint !== undefined);
+  endpointsAt(id: NetworkId, addresses: readonly (InterfaceAddress | undefined)[]): Endpoint[] {
+    const found = addresses
+      .filter((address) => address !== undefined)
+      .flatMap((address) => this.#find(addressKey(id, address)));
+    return [...new Set(found)];
+  }
+
+  /** Endpoints of one sandbox, which are one container's. */
+  endpointsIn(sandboxKey: string): Endpoint[] {
+    return this.#find(sandboxKeyOf(sandboxKey));
+  }
+
+  endpointBehind(hostIf: string): Endpoint | undefined {
+    return this.#find(hostIfKey(hostIf))[0];
   }
 
   putNetwork(network: Network): void {
@@ -84,6 +94,12 @@ export class Registry {
     }
   }
 
+  #find(key: string): Endpoint[] {
+    return [...(this.#byKey.get(key) ?? [])]
+      .map((id) => this.#endpoints.get(id))
+      .filter((endpoint) => endpoint !== undefined);
+  }
+
   #rememberNetwork(network: Network): void {
     this.#networks.set(network.id, network);
     if (!this.#byNetwork.has(network.id)) {
@@ -92,26 +108,53 @@ export class Registry {
   }
 
   #rememberEndpoint(endpoint: Endpoint): void {
+    const before = this.#endpoints.get(endpoint.id);
+    if (before !== undefined) {
+      this.#forgetKeys(before);
+    }
     this.#endpoints.set(endpoint.id, endpoint);
     this.#byNetwork.get(endpoint.networkId)?.add(endpoint.id);
-    for (const key of addressKeys(endpoint)) {
-      this.#byAddress.set(key, endpoint.id);
+    for (const key of keysOf(endpoint)) {
+      const ids = this.#byKey.get(key) ?? new Set();
+      this.#byKey.set(key, ids.add(endpoint.id));
     }
   }
 
   #forgetEndpoint(endpoint: Endpoint): void {
     this.#endpoints.delete(endpoint.id);
     this.#byNetwork.get(endpoint.networkId)?.delete(endpoint.id);
-    for (const key of addressKeys(endpoint)) {
-      if (this.#byAddress.get(key) === endpoint.id) {
-        this.#byAddress.delete(key);
+    this.#forgetKeys(endpoint);
+  }
+
+  #forgetKeys(endpoint: Endpoint): void {
+    for (const key of keysOf(endpoint)) {
+      const ids = this.#byKey.get(key);
+      ids?.delete(endpoint.id);
+      if (ids?.size === 0) {
+        this.#byKey.delete(key);
       }
     }
   }
 }
 
-function addressKeys(endpoint: Endpoint): string[] {
-  return [endpoint.ipv4, endpoint.ipv6]
-    .filter((address) => address !== undefined)
-    .map((address) => `${endpoint.networkId} ${address}`);
+function keysOf(endpoint: Endpoint): string[] {
+  const { networkId, ipv4, ipv6, sandboxKey, hostIf } = endpoint;
+  return [
+    ...(ipv4 === undefined ? [] : [addressKey(networkId, ipv4)]),
+    ...(ipv6 === undefined ? [] : [addressKey(networkId, ipv6)]),
+    ...(sandboxKey === undefined ? [] : [sandboxKeyOf(sandboxKey)]),
+    hostIfKey(hostIf),
+  ];
+}
+
+function addressKey(networkId: NetworkId, address: InterfaceAddress): string {
+  return `address ${networkId} ${address}`;
+}
+
+function sandboxKeyOf(sandboxKey: string): string {
+  return `sandbox ${sandboxKey}`;
+}
+
+function hostIfKey(hostIf: string): string {
+  return `link ${hostIf}`;
 }

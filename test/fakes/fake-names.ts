@@ -17,4 +17,8 @@ export class FakeNames implements NameBook {
   refresh(networkId: NetworkId): void {
     this.refreshed.push(networkId);
   }
+
+  forget(networkId: NetworkId): void {
+    this.networks.delete(networkId);
+  }
 }

@@ -133,7 +133,10 @@ describe(`bridge networks with engine ${engine}`, () => {
       ["jumbo", 9000],
     ] as const) {
       const [a, b] = await Promise.all([rig.run(`${network}-a`, network), rig.run(`${network}-b`, network)]);
-      assert.deepEqual([(await linkOf(a, "eth0")).mtu, (await linkOf(host, await bridgeOf(host, network))).mtu], [mtu, mtu]);
+      assert.deepEqual(
+        [(await linkOf(a, "eth0")).mtu, (await linkOf(host, await bridgeOf(host, network))).mtu],
+        [mtu, mtu],
+      );
       assert.deepEqual(await fragmentsOfEchoes(a, b, mtu), [0, 2, 0, 2], `packets of ${mtu} and ${mtu + 1} bytes`);
     }
   });

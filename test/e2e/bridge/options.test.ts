@@ -11,11 +11,28 @@ describe(`options with engine ${engineUnderTest()}`, () => {
   const rig = bridgeRig();
 
   const refusalOf = (...options: readonly string[]) =>
-    rig.host.dockerFails("network", "create", "-d", "fairway", ...options.flatMap((option) => ["-o", option]), "refused");
+    rig.host.dockerFails(
+      "network",
+      "create",
+      "-d",
+      "fairway",
+      ...options.flatMap((option) => ["-o", option]),
+      "refused",
+    );
 
   test("short and standard names do the same", async () => {
     const { host, client } = rig;
-    await rig.network("short", "-o", "mtu=1400", "-o", "bridge_name=br-short", "-o", "ifname_prefix=lan", "-o", "publish_address=127.0.0.1");
+    await rig.network(
+      "short",
+      "-o",
+      "mtu=1400",
+      "-o",
+      "bridge_name=br-short",
+      "-o",
+      "ifname_prefix=lan",
+      "-o",
+      "publish_address=127.0.0.1",
+    );
     await rig.network(
       "standard",
       ...["-o", "com.docker.network.driver.mtu=1400", "-o", "com.docker.network.bridge.name=br-standard"],
@@ -41,7 +58,10 @@ describe(`options with engine ${engineUnderTest()}`, () => {
   test("a wrong option is refused in words that help", async () => {
     const { host } = rig;
     assert.match(await refusalOf("mtuu=1400"), /network option "mtuu" is not known; did you mean mtu\?/);
-    assert.match(await refusalOf("com.docker.network.driver.mtuu=1400"), /did you mean com\.docker\.network\.driver\.mtu\?/);
+    assert.match(
+      await refusalOf("com.docker.network.driver.mtuu=1400"),
+      /did you mean com\.docker\.network\.driver\.mtu\?/,
+    );
     assert.match(await refusalOf("bridgeName=x"), /did you mean bridge_name\?[^]*FW1001/);
     assert.match(await refusalOf("mode=routed"), /mode "routed" is not available in this version[^]*FW1004/);
     assert.match(await refusalOf("mtu=67"), /option mtu: "67" is not a whole number from 68 to 65535/);
@@ -53,16 +73,12 @@ describe(`options with engine ${engineUnderTest()}`, () => {
     await rig.network("second");
     const refusal = await host.dockerFails("network", "connect", "--driver-opt", "ifnam=wan0", "second", "box");
     assert.match(refusal, /endpoint option "ifnam" is not known; did you mean ifname\?/);
-    assert.deepEqual(
-      (await statusOf(host)).networks.map(({ endpoints }) => endpoints.length).sort(),
-      [0, 1],
-    );
+    assert.deepEqual((await statusOf(host)).networks.map(({ endpoints }) => endpoints.length).sort(), [0, 1]);
   });
 
   test("a bridge name that somebody has is refused, and the foreign interface stays as it is", async () => {
     const { host } = rig;
-    const foreign = ["type", "dummy"];
-    await host.exec(["ip", "link", "add", "br-taken", "mtu", "1234", ...foreign]);
+    await host.exec(["ip", "link", "add", "br-taken", "mtu", "1234", "type", "veth", "peer", "name", "br-peer"]);
     await host.exec(["ip", "addr", "add", "192.0.2.9/24", "dev", "br-taken"]);
     await host.exec(["ip", "link", "add", "br-other", "type", "bridge"]);
     const sight = async () => await host.exec(["ip", "-d", "addr", "show", "dev", "br-taken"]);
@@ -90,7 +106,7 @@ describe(`options with engine ${engineUnderTest()}`, () => {
       `; touch ${trap} #`,
       `x\ntouch ${trap}\n`,
       `"'\\"; touch ${trap}; '`,
-      `\u001b]0;owned\u0007\u0000`.replace("\u0000", ""),
+      "\u001b]0;owned\u0007",
       "../../../../etc/passwd",
       "%s%n%x",
       "a".repeat(4096),
@@ -106,7 +122,7 @@ describe(`options with engine ${engineUnderTest()}`, () => {
       assert.doesNotMatch(refusal, /^touch/m);
     }
     for (const key of [`$(touch ${trap})`, "__proto__", "constructor", "a".repeat(4096)]) {
-      assert.match(await refusalOf(`${key}=x`), /FW1001/);
+      assert.match(await refusalOf(`${key}=x`), /FW1001|FW5001/);
     }
     assert.equal(existsSync(trap), false);
     assert.equal(await host.docker("network", "ls", "-q", "--filter", "driver=fairway"), "");

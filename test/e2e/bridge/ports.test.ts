@@ -1,17 +1,13 @@
 /** Published ports: every form of -p, from everywhere. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import { describe, test } from "node:test";
 import { engineUnderTest } from "../../lab/engines.ts";
 import { snapshotOurs } from "../../lab/ours.ts";
-import type { SpaceProcess } from "../../lab/space.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { bridgeRig } from "./rig.ts";
 import { elementsOf, lastCall, portsOf, statusOf } from "./sights.ts";
 import { assertVisits, type Visit } from "./visits.ts";
 
-const SERVER = path.join(import.meta.dirname, "../../lab/image-files/server.mjs");
 const DUAL = ["--ipv6", "--subnet", "10.93.0.0/24", "--subnet", "fd93::/64"];
 
 describe(`published ports with engine ${engineUnderTest()}`, () => {
@@ -29,7 +25,14 @@ describe(`published ports with engine ${engineUnderTest()}`, () => {
     const [peer, far] = await Promise.all([rig.run("peer", "shop"), rig.run("far", "other"), rig.serve(web, "udp:53")]);
     const everywhere: Visit[] = [rig.ipv4, rig.ipv6].flatMap((to) => [
       { from: client, to, port: 8080, meets: web.host, as: to === rig.ipv4 ? client.ipv4 : client.ipv6 },
-      { from: client, to, port: 8053, over: "udp" as const, meets: web.host, as: to === rig.ipv4 ? client.ipv4 : client.ipv6 },
+      {
+        from: client,
+        to,
+        port: 8053,
+        over: "udp" as const,
+        meets: web.host,
+        as: to === rig.ipv4 ? client.ipv4 : client.ipv6,
+      },
       { from: client, to, port: 9002, meets: web.host },
       { from: client, to, port: 8090, meets: web.host },
       { from: client, to, port: 8091 },
@@ -74,7 +77,9 @@ describe(`published ports with engine ${engineUnderTest()}`, () => {
       "the container's name in the status",
     );
     const ports = await portsOf(host, web.ipv4);
-    const number = ports.find(({ protocol, containerPort }) => protocol === "tcp" && containerPort === 80)?.hostPortFirst;
+    const number = ports.find(
+      ({ protocol, containerPort }) => protocol === "tcp" && containerPort === 80,
+    )?.hostPortFirst;
     assert.ok(number !== undefined && number >= 32_768, JSON.stringify(ports));
     assert.deepEqual([...new Set(ports.map(({ containerPort }) => containerPort))].sort(), [80, 81]);
     await assertVisits([
@@ -83,7 +88,7 @@ describe(`published ports with engine ${engineUnderTest()}`, () => {
     ]);
 
     const range = (await host.exec(["cat", "/proc/sys/net/ipv4/ip_local_port_range"])).trim();
-    await serverOnHost("tcp:41000", "tcp:41001", "tcp:41003");
+    await rig.serveOnHost("tcp:41000", "tcp:41001", "tcp:41003");
     await host.exec(["tee", "/proc/sys/net/ipv4/ip_local_port_range"], { stdin: "41000 41003" });
     try {
       const last = await rig.run("last", "pick", { args: ["-p", "80"] });
@@ -99,7 +104,7 @@ describe(`published ports with engine ${engineUnderTest()}`, () => {
     const { host, client } = rig;
     await rig.network("busy", ...DUAL);
     const web = await rig.run("web", "busy", { args: ["-p", "8080:80", "-p", "8053:53/udp"] });
-    const squatter = await serverOnHost("tcp:8600", "udp:8601");
+    const squatter = await rig.serveOnHost("tcp:8600", "udp:8601");
     await waitFor(
       async () => JSON.stringify(await statusOf(host)).includes('"container":"web"'),
       10_000,
@@ -108,7 +113,19 @@ describe(`published ports with engine ${engineUnderTest()}`, () => {
     const published = await elementsOf(host, "publish");
     const sockets = (await snapshotOurs(host)).sockets;
     const start = (port: string) =>
-      host.dockerFails("run", "-d", "--network", "busy", "-p", "8500:80", "-p", "8501:53/udp", "-p", port, "fairway-test:1");
+      host.dockerFails(
+        "run",
+        "-d",
+        "--network",
+        "busy",
+        "-p",
+        "8500:80",
+        "-p",
+        "8501:53/udp",
+        "-p",
+        port,
+        "fairway-test:1",
+      );
     const byContainer = 'it is in use by container "web" on network busy';
     const byProcess = new RegExp(`it is in use by \\S+ \\(pid ${squatter}\\)`);
     assert.ok((await start("8080:80")).includes(byContainer));
@@ -128,7 +145,6 @@ describe(`published ports with engine ${engineUnderTest()}`, () => {
       { from: client, to: rig.ipv4, port: 8500, meets: second.host },
       { from: client, to: rig.ipv4, port: 8080, meets: web.host },
     ]);
-    await endServersOnHost();
   });
 
   test("a thousand ports: a run is one element, scattered ones are one transaction", async (context) => {
@@ -140,7 +156,10 @@ describe(`published ports with engine ${engineUnderTest()}`, () => {
     const transactions = () =>
       monitor().filter((line) => /new generation \d+ by process \d+ \(fairway-kernel\)/.test(line)).length;
     const before = transactions();
-    const run = await rig.run("run", "many", { args: ["-p", "20000-20999:20000-20999"], command: ["serve", "80", "20000", "20999"] });
+    const run = await rig.run("run", "many", {
+      args: ["-p", "20000-20999:20000-20999"],
+      command: ["serve", "80", "20000", "20999"],
+    });
     const runMs = lastCall(host, "ProgramExternalConnectivity").durationMs;
     assert.deepEqual(
       (await elementsOf(host, "range_any")).map((element) => element.slice(0, 10)),
@@ -181,30 +200,10 @@ describe(`published ports with engine ${engineUnderTest()}`, () => {
     }
   });
 
-  const onHost: SpaceProcess[] = [];
-
-  /** A program of the host that has these ports; returns its number as the host counts. */
-  async function serverOnHost(...ports: readonly string[]): Promise<number> {
-    const log = `squatter-${onHost.length}.log`;
-    const program = await rig.host.spawn([process.execPath, SERVER, ...ports], log);
-    onHost.push(program);
-    const file = path.join(rig.host.space.directory, log);
-    await waitFor(() => readFileSync(file, "utf8").includes("ready"), 10_000, "a program of the host to listen");
-    return namespacePids(program.id.pid).at(-1) ?? 0;
-  }
-
-  async function endServersOnHost(): Promise<void> {
-    for (const program of onHost.splice(0)) {
-      process.kill(program.id.pid, "SIGTERM");
-      await program.ended;
-    }
-  }
-
   /** Returns what nft monitor has printed so far. Resolves when it is listening. */
   async function startMonitor(): Promise<() => string[]> {
-    onHost.push(await rig.host.spawn(["nft", "monitor"], "monitor.log"));
-    const file = path.join(rig.host.space.directory, "monitor.log");
-    const lines = () => readFileSync(file, "utf8").split("\n");
+    const output = await rig.spawnOnHost(["nft", "monitor"]);
+    const lines = () => output().split("\n");
     const isHeard = async () => {
       await rig.host.exec(["nft", "add", "table", "ip", "knock"]);
       await rig.host.exec(["nft", "delete", "table", "ip", "knock"]);
@@ -214,9 +213,3 @@ describe(`published ports with engine ${engineUnderTest()}`, () => {
     return lines;
   }
 });
-
-/** Numbers of a process in its namespaces, outermost first: NSpid of proc(5) /proc/PID/status. */
-function namespacePids(pid: number): number[] {
-  const line = /^NSpid:(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "";
-  return line.trim().split(/\s+/).map(Number);
-}

@@ -10,7 +10,8 @@ import { TEST_IMAGE } from "../../lab/image.ts";
 import { type Lan, type LanClient, openLan } from "../../lab/lan.ts";
 import { assertNoLeaks } from "../../lab/oracle.ts";
 import { whoEventually } from "../../lab/probe.ts";
-import type { Place, Space } from "../../lab/space.ts";
+import { signal } from "../../lab/processes.ts";
+import type { Place, Space, SpaceProcess } from "../../lab/space.ts";
 import { waitFor } from "../../lab/wait.ts";
 
 const SERVER = path.join(import.meta.dirname, "../../lab/image-files/server.mjs");
@@ -21,7 +22,8 @@ const FOREIGN_DEADLINE_MS = 5000;
  * Forwarding is switched on by whoever needs it first and stays (docs/DESIGN.md). The bridged IPv6 packet filter is
  * what the kernel says when its module is loaded in between.
  */
-const MAY_CHANGE = /^\/proc\/sys\/net\/(ipv6\/conf\/[^/]+\/(forwarding|accept_ra)|ipv4\/conf\/[^/]+\/forwarding|ipv4\/ip_forward):/;
+const MAY_CHANGE =
+  /^\/proc\/sys\/net\/(ipv6\/conf\/[^/]+\/(forwarding|accept_ra)|ipv4\/conf\/[^/]+\/forwarding|ipv4\/ip_forward):/;
 
 /** A running container: a place to act from, with what the engine says about it. */
 export interface Box extends Place {
@@ -57,6 +59,7 @@ export class BridgeRig {
   #host: LabHost | undefined;
   #foreign: ForeignSnapshot | undefined;
   #servers = 0;
+  readonly #onHost: SpaceProcess[] = [];
   readonly #kept = new Set<string>();
 
   get lan(): Lan {
@@ -111,6 +114,10 @@ export class BridgeRig {
 
   /** Removes what a test made, and looks for leaks. */
   async clean(): Promise<void> {
+    for (const program of this.#onHost.splice(0)) {
+      signal(program.id, "SIGKILL");
+      await program.ended;
+    }
     const containers = await this.#names(["ps", "-a", "--format", "{{.Names}}"]);
     if (containers.length > 0) {
       await this.host.docker("rm", "-f", "-v", ...containers);
@@ -180,12 +187,28 @@ export class BridgeRig {
     await this.#startServer(client.space, [process.execPath, SERVER, ...ports]);
   }
 
-  async #startServer(space: Space, argv: readonly string[]): Promise<void> {
+  /** The same on the host itself, until the test ends. Returns its number as the host counts processes. */
+  async serveOnHost(...ports: readonly string[]): Promise<number> {
+    const program = await this.#startServer(this.host.space, [process.execPath, SERVER, ...ports]);
+    this.#onHost.push(program);
+    return innerPid(program.id.pid);
+  }
+
+  /** Any program on the host, until the test ends. Returns its output so far. */
+  async spawnOnHost(argv: readonly string[]): Promise<() => string> {
+    this.#servers += 1;
+    const log = `program-${this.#servers}.log`;
+    this.#onHost.push(await this.host.spawn(argv, log));
+    return () => readFileSync(path.join(this.host.space.directory, log), "utf8");
+  }
+
+  async #startServer(space: Space, argv: readonly string[]): Promise<SpaceProcess> {
     this.#servers += 1;
     const log = `server-${this.#servers}.log`;
-    await space.spawn(argv, log);
+    const program = await space.spawn(argv, log);
     const isReady = () => readFileSync(path.join(space.directory, log), "utf8").includes("ready");
     await waitFor(isReady, READY_DEADLINE_MS, `${argv.join(" ")} to be ready`);
+    return program;
   }
 
   async #names(args: readonly string[]): Promise<string[]> {
@@ -216,6 +239,12 @@ export function bridgeRig(options: Partial<HostOptions> = {}): BridgeRig {
   afterEach(() => rig.clean());
   after(() => rig.close());
   return rig;
+}
+
+/** The last number of NSpid in proc(5) /proc/PID/status. */
+function innerPid(pid: number): number {
+  const line = /^NSpid:(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "";
+  return Number(line.trim().split(/\s+/).at(-1));
 }
 
 interface Inspected {

@@ -79,7 +79,11 @@ export interface PortSight {
 export interface StatusSight {
   readonly networks: readonly {
     readonly name?: string;
-    readonly endpoints: readonly { readonly container?: string; readonly ipv4?: string; readonly ports: readonly PortSight[] }[];
+    readonly endpoints: readonly {
+      readonly container?: string;
+      readonly ipv4?: string;
+      readonly ports: readonly PortSight[];
+    }[];
   }[];
 }
 

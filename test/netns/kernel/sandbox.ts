@@ -1,3 +1,4 @@
+import "./isolation.ts";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readlinkSync } from "node:fs";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import type { CreateNetworkRequest } from "../../../src/driver/driver.ts";
+import type { FairwayError } from "../../../src/errors.ts";
 import { FakeHost, fakeCall } from "../../fakes/fake-host.ts";
 import { endpointRequest, networkId, networkRequest, poolData } from "../../fakes/requests.ts";
 
@@ -150,9 +151,9 @@ describe("networks", () => {
 
     test("of a network that is being created at the same time: FW3007", async () => {
       const results = await Promise.allSettled([create(named(1)), create(named(2))]);
-      const refused = results.filter(({ status }) => status === "rejected");
+      const refused = results.filter((result) => result.status === "rejected");
       assert.deepEqual(
-        refused.map(({ reason }: PromiseRejectedResult) => (reason as { code: string }).code),
+        refused.map(({ reason }) => (reason as FairwayError).code),
         ["FW3007"],
       );
     });

@@ -1,3 +1,4 @@
+import "../isolation.ts";
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, beforeEach, test } from "node:test";
