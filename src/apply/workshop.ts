@@ -128,5 +128,8 @@ function endpointElements(endpoint: Endpoint): NftElement[] {
 }
 
 export function hostFacts(kernel: Kernel): HostFacts {
-  return { bridgedIpv6Filtered: kernel.sysctls.read(["net", "bridge", "bridge-nf-call-ip6tables"]) === "1" };
+  return {
+    bridgedIpv4Filtered: kernel.sysctls.read(["net", "bridge", "bridge-nf-call-iptables"]) === "1",
+    bridgedIpv6Filtered: kernel.sysctls.read(["net", "bridge", "bridge-nf-call-ip6tables"]) === "1",
+  };
 }

@@ -1,3 +1,4 @@
+import { hostFacts } from "../apply/workshop.ts";
 import { FairwayError } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
@@ -18,7 +19,7 @@ export async function join(context: DriverContext, request: JoinRequest, call: C
   }
   const { registry, applier } = context.workshop;
   registry.putEndpoint({ ...endpoint, state: "joined", sandboxKey: request.sandboxKey });
-  await applier.applyOrUndo([{ do: "addVeth", spec: planVeth(network, endpoint) }], {
+  await applier.applyOrUndo([{ do: "addVeth", spec: planVeth(network, endpoint, hostFacts(context.workshop.kernel)) }], {
     signal: call.signal,
     forget: () => registry.putEndpoint(endpoint),
   });

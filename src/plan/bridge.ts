@@ -2,7 +2,8 @@
 import type { Endpoint } from "../model/endpoint.ts";
 import { boundsOf, type Family, familyOf, fromBigInt, hostOf, type IpAddress, type Prefix } from "../model/ip.ts";
 import type { BridgeNetwork, Pool } from "../model/network.ts";
-import { endpointAlias, networkAlias } from "./names.ts";
+import type { HostFacts } from "./host.ts";
+import { endpointAlias, isolatedLinkGroup, linkGroup, networkAlias } from "./names.ts";
 import type { NftElement, NftField } from "./ruleset.ts";
 import type { BridgeSpec, VethSpec } from "./specs.ts";
 
@@ -17,7 +18,12 @@ export function planBridge(network: BridgeNetwork): BridgeSpec {
   };
 }
 
-export function planVeth(network: BridgeNetwork, endpoint: Endpoint): VethSpec {
+/**
+ * Where bridged packets visit the IP-level filter, translated ones must be let through from port to port, so there the
+ * filter alone keeps containers apart; elsewhere the port's own flag does it as well.
+ */
+export function planVeth(network: BridgeNetwork, endpoint: Endpoint, facts: HostFacts): VethSpec {
+  const isFiltered = facts.bridgedIpv4Filtered || facts.bridgedIpv6Filtered;
   return {
     host: endpoint.hostIf,
     sandbox: endpoint.sandboxIf,
@@ -25,7 +31,8 @@ export function planVeth(network: BridgeNetwork, endpoint: Endpoint): VethSpec {
     sandboxMac: endpoint.mac,
     mtu: network.mtu,
     alias: endpointAlias(endpoint.id, network.id),
-    isolated: !network.icc,
+    group: network.icc ? linkGroup : isolatedLinkGroup,
+    isolated: !network.icc && !isFiltered,
   };
 }
 
@@ -49,6 +56,9 @@ export function planNetworkElements(network: BridgeNetwork): NftElement[] {
   ];
   if (network.internal) {
     elements.push({ set: "internal", key: [bridge] });
+  }
+  if (!network.icc) {
+    elements.push({ set: "isolated", key: [bridge] });
   }
   return [
     ...elements,

@@ -3,7 +3,7 @@
  * cost of a change and of a look-up does not grow with networks, containers or ports.
  */
 import type { Family } from "../model/ip.ts";
-import { priorities, tableName } from "./names.ts";
+import { isolatedLinkGroup, priorities, publishedMarkBit, tableName } from "./names.ts";
 import type { NftChain, NftMatch, NftRule, NftSelector, NftSet, NftType, Ruleset } from "./ruleset.ts";
 
 interface FamilyTerms {
@@ -53,8 +53,10 @@ export function planRuleset(): Ruleset {
           inputChain(),
           forwardChain(),
           postroutingChain(),
+          translatedChain(),
         ],
       },
+      { family: "bridge", name: tableName, sets: [], chains: [neighboursChain()] },
     ],
   };
 }
@@ -62,6 +64,7 @@ export function planRuleset(): Ruleset {
 const sharedSets: readonly NftSet[] = [
   { name: "bridges", key: ["ifname"] },
   { name: "internal", key: ["ifname"] },
+  { name: "isolated", key: ["ifname"] },
   { name: "intra", key: ["ifname", "ifname"], data: "verdict" },
 ];
 
@@ -132,6 +135,39 @@ function preroutingChain(): NftChain {
     name: "prerouting",
     hook: { type: "nat", hook: "prerouting", priority: priorities.dstnat },
     rules: [...spared, { match: [], action: { verdict: { jump: "publish" } } }],
+  };
+}
+
+/**
+ * With bridge-nf-call-iptables, a packet for a published port of a neighbour is translated on the bridge and goes on from
+ * port to port. The mark takes the word of this table, which knows translations, to the bridge's, which does not.
+ */
+function translatedChain(): NftChain {
+  return {
+    name: "translated",
+    hook: { type: "filter", hook: "prerouting", priority: priorities.translated },
+    rules: [
+      { match: [{ select: ["iifname"], in: "isolated" }, published], action: { setMarkBit: publishedMarkBit } },
+    ],
+  };
+}
+
+/** icc=false on the wire: frames of any protocol, ARP included, from one container's port to another's. */
+function neighboursChain(): NftChain {
+  return {
+    name: "neighbours",
+    hook: { type: "filter", hook: "forward", priority: priorities.bridgeFilter },
+    rules: [
+      { match: [{ markBit: publishedMarkBit }], action: { verdict: "accept" } },
+      {
+        match: [
+          { select: "iifgroup", group: isolatedLinkGroup },
+          { select: "oifgroup", group: isolatedLinkGroup },
+        ],
+        action: { verdict: "drop" },
+        counter: true,
+      },
+    ],
   };
 }
 

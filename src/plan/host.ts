@@ -2,7 +2,9 @@
 import type { NftElement } from "./ruleset.ts";
 
 export interface HostFacts {
-  /** net.bridge.bridge-nf-call-ip6tables: bridged IPv6 packets visit the IP-level packet filter. */
+  /** net.bridge.bridge-nf-call-iptables: bridged IPv4 packets visit the IP-level packet filter. */
+  readonly bridgedIpv4Filtered: boolean;
+  /** net.bridge.bridge-nf-call-ip6tables: the same for IPv6. */
   readonly bridgedIpv6Filtered: boolean;
 }
 

@@ -6,8 +6,12 @@ import type { EndpointId, IfName, NetworkId } from "../model/ids.ts";
 
 /** Link group (IFLA_GROUP) of our interfaces: set at creation, so that no moment exists without a mark. */
 export const linkGroup = 0xfa17;
+/** Link group of the host sides of endpoints whose network keeps its containers apart (icc=false). */
+export const isolatedLinkGroup = 0xfa19;
 /** Link group that means "to be deleted"; the reaper deletes it as a whole. */
 export const reapGroup = 0xfa18;
+/** Bit of the packet mark: this packet of a network with icc=false goes to a published port, or comes from one. */
+export const publishedMarkBit = 0x0800_0000;
 /** Our nftables tables have this name, in the families inet and bridge. */
 export const tableName = "fairway";
 /** Chain that we own inside the engine's own packet filter. */
@@ -22,7 +26,11 @@ export const aliasPrefix = "fairway:";
 export const priorities = {
   raw: -300,
   dstnat: -105,
+  /** Of the family inet, behind every translation of destinations. */
+  translated: -95,
   filter: -10,
+  /** Of the family bridge, whose "filter" is -200. */
+  bridgeFilter: -210,
   srcnat: 95,
 } as const;
 

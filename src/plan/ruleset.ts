@@ -54,6 +54,10 @@ export type NftMatch =
   | { readonly ctState: readonly ("established" | "related" | "invalid" | "new")[] }
   | { readonly ctStatus: "dnat" }
   | { readonly destination: "local" }
+  /** Link group of the interface (IFLA_GROUP). */
+  | { readonly select: "iifgroup" | "oifgroup"; readonly group: number }
+  /** The packet carries this bit in its mark. */
+  | { readonly markBit: number }
   /** Prefix match, "127.0.0.0/8" or "::1/128". */
   | { readonly select: "ip saddr" | "ip daddr" | "ip6 saddr" | "ip6 daddr"; readonly prefix: string }
   | { readonly select: readonly NftSelector[]; readonly in: string; readonly negate?: boolean };
@@ -70,7 +74,9 @@ export type NftAction =
       readonly port: boolean;
     }
   | { readonly snat: "ipv4" | "ipv6"; readonly map: string; readonly select: readonly NftSelector[] }
-  | { readonly masquerade: true };
+  | { readonly masquerade: true }
+  /** Adds the bit to the packet's mark; the packet goes on to the next rule. */
+  | { readonly setMarkBit: number };
 
 export interface NftRule {
   readonly match: readonly NftMatch[];

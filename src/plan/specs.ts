@@ -22,7 +22,9 @@ export interface VethSpec {
   readonly sandboxMac: Mac;
   readonly mtu: number;
   readonly alias: string;
-  /** Isolated ports reach the bridge itself, never each other. */
+  /** IFLA_GROUP of the host side. */
+  readonly group: number;
+  /** Isolated ports reach the bridge itself, never each other; not even with what was translated on the bridge. */
   readonly isolated: boolean;
 }
 

@@ -1,31 +1,31 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import path from "node:path";
 import { run, start, tryRun } from "../lab/exec.ts";
 import { TEST_IMAGE, testImageFile } from "../lab/image.ts";
-import { identify, isAlive, type ProcessId, signal, waitUntilGone } from "../lab/processes.ts";
 import { accepts, get } from "../lab/sockets.ts";
 import { createSpace, type Space } from "../lab/space.ts";
 import { waitFor } from "../lab/wait.ts";
-import { driverLinks, engineRules, hasDriverTable, linkNames } from "./machine-state.ts";
+import { MachineDriver, PLUGIN_SOCKET } from "./machine-driver.ts";
+import { driverLinks, engineRules, hasDriverTable, linkNames, rememberForwarding } from "./machine-state.ts";
 import type { Progress } from "./progress.ts";
 import { docker, removeAll } from "./scene.ts";
 import { machineOf, runningUntil } from "./spawned.ts";
 import type { Machine, Stage } from "./stage.ts";
 
-const FAIRWAY = path.join(import.meta.dirname, "../../bin/fairway");
 const ENGINE_SOCKET = "/var/run/docker.sock";
-const PLUGIN_SOCKET = "/run/docker/plugins/fairway.sock";
 const CABLE = "fwdemo0";
-const PREFIX = { ipv4: "10.222.250.", ipv6: "fd00:222:0:fa::" };
-const HERE = { ipv4: `${PREFIX.ipv4}1`, ipv6: `${PREFIX.ipv6}1` };
-const THERE = { ipv4: `${PREFIX.ipv4}2`, ipv6: `${PREFIX.ipv6}2` };
-const DRIVER_DEADLINE_MS = 20_000;
+const HERE = { ipv4: "10.222.250.1", ipv6: "fd00:222:0:fa::1" };
+const THERE = { ipv4: "10.222.250.2", ipv6: "fd00:222:0:fa::2" };
 const GONE_DEADLINE_MS = 15_000;
 
-/** This machine, its engine and its plugin socket; the other host is a namespace at the end of a cable. */
-export async function openMachineStage(progress: Progress): Promise<Stage> {
+/**
+ * This machine, its engine and its plugin socket; the other host is a namespace at the end of a cable. `adopt` gets the
+ * stage as soon as there is something to close.
+ */
+export async function openMachineStage(progress: Progress, adopt: (stage: Stage) => void): Promise<Stage> {
   await progress.step("this machine's engine", refuseUnlessFree);
   const stage = new MachineStage();
+  adopt(stage);
   await progress.step("a second host at the end of a cable; an image, built here", () => stage.prepare());
   return stage;
 }
@@ -44,26 +44,26 @@ async function refuseUnlessFree(): Promise<void> {
 }
 
 class MachineStage implements Stage {
+  readonly directory = mkdtempSync("/var/tmp/fairway-demo-");
   readonly host: Machine;
-  readonly directory: string;
+  readonly #driver = new MachineDriver(this.directory);
+  readonly #restoreForwarding = rememberForwarding();
   #neighbour: Machine | undefined;
   #space: Space | undefined;
-  #driver: ProcessId | undefined;
-  #logs = 0;
-  #hadImage = true;
+  #addedImage = false;
   #log: string | undefined;
-  #before: readonly string[] = [];
+  #rulesBefore: readonly string[] = [];
 
   constructor() {
-    this.directory = mkdtempSync("/var/tmp/fairway-demo-");
+    let spawned = 0;
     this.host = {
       name: "this machine",
       ...HERE,
       exec: run,
       tryExec: tryRun,
       spawn: async (argv) => {
-        this.#logs += 1;
-        const log = path.join(this.directory, `spawned-${this.#logs}.log`);
+        spawned += 1;
+        const log = path.join(this.directory, `spawned-${spawned}.log`);
         const child = start(argv, log);
         return runningUntil(new Promise((resolve) => child.once("exit", resolve)), log);
       },
@@ -78,135 +78,109 @@ class MachineStage implements Stage {
   }
 
   async prepare(): Promise<void> {
-    await removeAll(this);
-    this.#before = await engineRules();
+    this.#rulesBefore = await engineRules();
     this.#space = await createSpace({ kind: "client", label: "other", about: "of the demo" });
     this.#neighbour = machineOf(this.#space, THERE);
-    await this.#plugIn(this.#space);
-    this.#hadImage = (await this.tryDocker(["image", "inspect", TEST_IMAGE])).code === 0;
-    const loaded = await tryRun(["docker", "load"], { stdinFile: await testImageFile() });
+    await plugIn(this.#space);
+    this.#addedImage = (await this.tryDocker(["image", "inspect", TEST_IMAGE])).code !== 0;
+    const loaded = await tryRun(dockerCommand(["load"]), { stdinFile: await testImageFile() });
     if (loaded.code !== 0) {
       throw new Error(`docker load: ${loaded.stderr}`);
     }
   }
 
   tryDocker(args: readonly string[]): ReturnType<Stage["tryDocker"]> {
-    return tryRun(["docker", "-H", `unix://${ENGINE_SOCKET}`, ...args]);
+    return tryRun(dockerCommand(args));
   }
 
-  async startDriver(): Promise<void> {
-    const directories = [
-      "--state-dir",
-      path.join(this.directory, "state"),
-      "--run-dir",
-      path.join(this.directory, "run"),
-    ];
-    const child = start(
-      [FAIRWAY, "daemon", "--log-format", "pretty", ...directories],
-      path.join(this.directory, "driver.log"),
-    );
-    this.#driver = child.pid === undefined ? undefined : identify(child.pid);
-    await waitFor(() => accepts(PLUGIN_SOCKET), DRIVER_DEADLINE_MS, "the driver to listen");
+  startDriver(): Promise<void> {
+    return this.#driver.start();
   }
 
-  async killDriver(): Promise<void> {
-    await this.#endDriver("SIGKILL");
+  killDriver(): Promise<void> {
+    return this.#driver.end("SIGKILL");
   }
 
   fairway(args: readonly string[]): Promise<string> {
-    return run([FAIRWAY, ...args, "--run-dir", path.join(this.directory, "run")]);
+    return this.#driver.fairway(args);
   }
 
   driverLog(): string {
-    try {
-      return this.#log ?? readFileSync(path.join(this.directory, "driver.log"), "utf8");
-    } catch {
-      return "";
-    }
+    return this.#log ?? this.#driver.log();
   }
 
-  /** With its networks gone, the driver keeps nothing at all; as long as they are there, they must be its records. */
+  /** Waits for deletions that are done in the background. */
   async differences(): Promise<string[]> {
-    const listing = await docker(this, "network", "ls", "--no-trunc", "-q", "--filter", "driver=fairway");
-    const expected = listing.split("\n").filter((id) => id !== "");
     let found: string[] = [];
+    const none = async () => {
+      found = await this.#differencesNow();
+      return found.length === 0;
+    };
     try {
-      await waitFor(
-        async () => {
-          found = await this.#differencesTo(expected);
-          return found.length === 0;
-        },
-        GONE_DEADLINE_MS,
-        "deletions",
-      );
-    } catch {
-      return found;
+      await waitFor(none, GONE_DEADLINE_MS, "deletions");
+      return [];
+    } catch (error) {
+      return found.length === 0 ? [String(error)] : found;
     }
-    return [];
   }
 
   async foreignChanges(): Promise<string[]> {
-    const after = await engineRules();
+    const [before, after] = [this.#rulesBefore, await engineRules()];
     return [
-      ...this.#before.filter((line) => !after.includes(line)).map((line) => `- ${line}`),
-      ...after.filter((line) => !this.#before.includes(line)).map((line) => `+ ${line}`),
+      ...before.filter((line) => !after.includes(line)).map((line) => `- ${line}`),
+      ...after.filter((line) => !before.includes(line)).map((line) => `+ ${line}`),
     ];
   }
 
   async close(): Promise<void> {
-    this.#log ??= this.driverLog();
-    if (this.#space === undefined) {
-      rmSync(this.directory, { recursive: true, force: true });
-      return;
+    this.#log ??= this.#driver.log();
+    if (this.#driver.wasStarted && this.#space !== undefined) {
+      // An engine waits a quarter of a minute, at every step, for a driver that does not answer.
+      await this.#driver.start();
+      await removeAll(this);
+      await this.#driver.end("SIGTERM");
     }
-    await removeAll(this);
-    if (!this.#hadImage) {
+    if (this.#addedImage) {
       await this.tryDocker(["image", "rm", TEST_IMAGE]);
     }
-    await this.#endDriver("SIGTERM");
-    await this.#space.remove();
+    await this.#space?.remove();
     this.#space = undefined;
     // The cable goes with the namespace at its other end, as soon as the kernel gets round to it.
     await waitFor(async () => !(await linkNames()).includes(CABLE), GONE_DEADLINE_MS, `${CABLE} to vanish`);
+    this.#restoreForwarding();
     rmSync(this.directory, { recursive: true, force: true });
   }
 
   async traces(): Promise<string[]> {
-    return (await linkNames()).includes(CABLE) ? [CABLE] : [];
+    return (await linkNames()).filter((name) => name === CABLE);
   }
 
-  async #plugIn(space: Space): Promise<void> {
-    const stdin = [
-      `link add ${CABLE} type veth peer name eth0 netns ${space.pid}`,
-      `addr add ${HERE.ipv4}/24 dev ${CABLE}`,
-      `addr add ${HERE.ipv6}/64 dev ${CABLE} nodad`,
-      `link set ${CABLE} up`,
-    ].join("\n");
-    await run(["ip", "-batch", "-"], { stdin });
-    const there = [
-      `addr add ${THERE.ipv4}/24 dev eth0`,
-      `addr add ${THERE.ipv6}/64 dev eth0 nodad`,
-      "link set eth0 up",
-    ].join("\n");
-    await space.exec(["ip", "-batch", "-"], { stdin: there });
-  }
-
-  async #endDriver(name: NodeJS.Signals): Promise<void> {
-    if (this.#driver !== undefined && isAlive(this.#driver)) {
-      signal(this.#driver, name);
-      await waitUntilGone(this.#driver, GONE_DEADLINE_MS);
-    }
-  }
-
-  async #differencesTo(expected: readonly string[]): Promise<string[]> {
+  /** With its networks gone, the driver keeps nothing at all; as long as they are there, they must be its records. */
+  async #differencesNow(): Promise<string[]> {
+    const listing = await docker(this, "network", "ls", "--no-trunc", "-q", "--filter", "driver=fairway");
+    const expected = listing.split("\n").filter((id) => id !== "");
     const status = JSON.parse(await this.fairway(["status", "--json"])) as { networks: readonly { id: string }[] };
     const known = status.networks.map((network) => network.id);
-    const nothing = expected.length === 0;
+    const leftovers = expected.length > 0 ? [] : [...(await driverLinks()).map((link) => `interface ${link}`)];
     return [
       ...known.filter((id) => !expected.includes(id)).map((id) => `network ${id} is unknown to the engine`),
       ...expected.filter((id) => !known.includes(id)).map((id) => `network ${id} is unknown to the driver`),
-      ...(nothing ? (await driverLinks()).map((link) => `interface ${link}`) : []),
-      ...(nothing && (await hasDriverTable()) ? ["nft table inet fairway"] : []),
+      ...leftovers,
+      ...(expected.length === 0 && (await hasDriverTable()) ? ["nft table inet fairway"] : []),
     ];
   }
+}
+
+function dockerCommand(args: readonly string[]): string[] {
+  return ["docker", "-H", `unix://${ENGINE_SOCKET}`, ...args];
+}
+
+async function plugIn(space: Space): Promise<void> {
+  const here = [`link add ${CABLE} type veth peer name eth0 netns ${space.pid}`, ...addressLines(HERE, CABLE)];
+  await run(["ip", "-batch", "-"], { stdin: here.join("\n") });
+  await space.exec(["ip", "-batch", "-"], { stdin: addressLines(THERE, "eth0").join("\n") });
+}
+
+function addressLines({ ipv4, ipv6 }: typeof HERE, link: string): string[] {
+  return [`addr add ${ipv4}/24 dev ${link}`, `addr add ${ipv6}/64 dev ${link} nodad`, `link set ${link} up`];
 }

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { run, tryRun } from "../lab/exec.ts";
 
 const OUR_NAME = /^fw[bvc][0-9a-z]{12}$/;
@@ -33,6 +34,18 @@ export async function engineRules(): Promise<string[]> {
     found.push(...lines.map((line) => `${program} ${line}`));
   }
   return found;
+}
+
+const FORWARDING = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"];
+
+/** Settings that the driver switches on and leaves on; returns how to take that back. */
+export function rememberForwarding(): () => void {
+  const off = FORWARDING.filter((file) => readFileSync(file, "utf8").trim() === "0");
+  return () => {
+    for (const file of off) {
+      writeFileSync(file, "0");
+    }
+  };
 }
 
 async function links(): Promise<LinkJson[]> {

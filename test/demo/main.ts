@@ -59,8 +59,13 @@ async function main(): Promise<number> {
 }
 
 async function perform(choice: Choice, progress: Progress, opened: { stage?: Stage }): Promise<number> {
-  const stage = choice.onThisHost ? await openMachineStage(progress) : await openPrivateStage(choice.engine, progress);
-  opened.stage = stage;
+  const adopt = (stage: Stage) => {
+    opened.stage = stage;
+  };
+  const stage = choice.onThisHost
+    ? await openMachineStage(progress, adopt)
+    : await openPrivateStage(choice.engine, progress);
+  adopt(stage);
   const scene = await setScene(stage, progress);
   const results = await tryRows(rows, scene, progress);
   const failed = results.filter((result) => !result.ok).length;

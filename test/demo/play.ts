@@ -1,7 +1,15 @@
 import { startOutsideServer } from "./outside.ts";
 import type { Progress } from "./progress.ts";
 import type { Finding, Row } from "./row.ts";
-import { createNetworks, NETWORKS, networkCommand, readScene, type Scene, startContainers } from "./scene.ts";
+import {
+  createNetworks,
+  NETWORKS,
+  networkCommand,
+  readScene,
+  removeAll,
+  type Scene,
+  startContainers,
+} from "./scene.ts";
 import type { Stage } from "./stage.ts";
 
 export interface Result extends Finding {
@@ -10,7 +18,10 @@ export interface Result extends Finding {
 
 /** From an empty stage to one where every row can be tried. */
 export async function setScene(stage: Stage, progress: Progress): Promise<Scene> {
-  await progress.step("the driver: bin/fairway daemon", () => stage.startDriver());
+  await progress.step("the driver: bin/fairway daemon", async () => {
+    await stage.startDriver();
+    await removeAll(stage);
+  });
   await progress.step(
     `${Object.keys(NETWORKS).length} networks`,
     () => createNetworks(stage),

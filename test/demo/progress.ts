@@ -1,26 +1,28 @@
 import { wrap } from "./wrap.ts";
 
+const WIDTH = 100;
 const INDENT = " ".repeat(12);
 const RED = 31;
 const GREEN = 32;
 
 export interface Screen {
-  /** Characters per line. */
+  /** Characters per line, for what stays. */
   readonly width: number;
-  /** A line that is not finished yet can be written over. */
-  readonly live: boolean;
+  /** Longest line that can be written over when the step is finished; 0 where nothing can. */
+  readonly liveWidth: number;
   readonly color: boolean;
   write(text: string): void;
 }
 
 /** Colour only for people (https://no-color.org), never for files and pipes. */
 export function screenOf(
-  stream: { readonly isTTY?: boolean; write(text: string): unknown },
+  stream: { readonly isTTY?: boolean; readonly columns?: number; write(text: string): unknown },
   env: Readonly<Record<string, string | undefined>>,
 ): Screen {
   const live = stream.isTTY === true;
   const color = live && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb";
-  return { width: 100, live, color, write: (text) => void stream.write(text) };
+  const liveWidth = live ? Math.min(WIDTH, stream.columns ?? WIDTH) : 0;
+  return { width: WIDTH, liveWidth, color, write: (text) => void stream.write(text) };
 }
 
 /** One line per step, with the time since the start and the time that the step took. */
@@ -69,8 +71,8 @@ export class Progress {
   }
 
   #begin(text: string): void {
-    if (this.screen.live && !this.#hushed) {
-      this.screen.write(`${this.#clock()}    ... ${text}`.slice(0, this.screen.width));
+    if (!this.#hushed) {
+      this.screen.write(`${this.#clock()}    ... ${text}`.slice(0, this.screen.liveWidth));
     }
   }
 
@@ -78,7 +80,7 @@ export class Progress {
     if (this.#hushed) {
       return;
     }
-    const clear = this.screen.live ? "\r\u001b[K" : "";
+    const clear = this.screen.liveWidth > 0 ? "\r\u001b[K" : "";
     const word = verdict.padEnd(6);
     const painted = verdict === "ok" ? this.good(word) : this.bad(word);
     this.say(`${clear}${this.#clock()} ${painted} ${text} (${seconds(tookMs)})`);

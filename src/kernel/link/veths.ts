@@ -53,7 +53,7 @@ export class Veths {
       host: { name: spec.host, mac: hostMac(spec) },
       sandbox: { name: spec.sandbox, mac: spec.sandboxMac },
       mtu: spec.mtu,
-      group: this.#linkGroup,
+      group: spec.group,
       bridgeIndex: await this.#bridgeIndex(spec),
     });
     const activate = activatePort({
@@ -80,7 +80,7 @@ export class Veths {
     if (link === undefined) {
       return;
     }
-    const isUnfinished = link.alias === "" && link.group === this.#linkGroup;
+    const isUnfinished = link.alias === "" && this.#groups.includes(link.group);
     if (link !== host || link.kind !== "veth" || !(isUnfinished || link.alias.startsWith(this.#aliasPrefix))) {
       throw new FairwayError({
         code: "FW3007",

@@ -19,7 +19,7 @@ import {
   VERDICT_REGISTER,
 } from "./constants.ts";
 
-export const metaKeys = { protocol: 1, iifname: 6, oifname: 7, nfproto: 15, l4proto: 16 } as const;
+export const metaKeys = { protocol: 1, mark: 3, iifname: 6, oifname: 7, nfproto: 15, l4proto: 16, iifgroup: 21, oifgroup: 22 } as const;
 export const payloadBases = { network: 1, transport: 2 } as const;
 export const ctKeys = { state: 0, status: 2 } as const;
 const natTypes = { snat: 0, dnat: 1 } as const;
@@ -32,6 +32,11 @@ export interface PayloadSlice {
 
 export function loadMeta(key: keyof typeof metaKeys, register: number): Buffer {
   return expression("meta", [u32BigEndianAttribute(1, register), u32BigEndianAttribute(2, metaKeys[key])]);
+}
+
+/** Writes the register to the packet's mark. */
+export function storeMark(register: number): Buffer {
+  return expression("meta", [u32BigEndianAttribute(2, metaKeys.mark), u32BigEndianAttribute(3, register)]);
 }
 
 export function loadPayload(slice: PayloadSlice, register: number): Buffer {
@@ -66,14 +71,14 @@ export function compare(operator: "equal" | "notEqual", register: number, value:
   ]);
 }
 
-/** Leaves in the register the bits that `bits` selects. */
-export function mask(register: number, bits: Buffer): Buffer {
+/** Leaves in the register the bits that `bits` selects, then turns over those of `turn`. */
+export function mask(register: number, bits: Buffer, turn: Buffer = Buffer.alloc(bits.length)): Buffer {
   return expression("bitwise", [
     u32BigEndianAttribute(1, register),
     u32BigEndianAttribute(2, register),
     u32BigEndianAttribute(3, bits.length),
     nested(4, [attribute(NFTA_DATA_VALUE, bits)]),
-    nested(5, [attribute(NFTA_DATA_VALUE, Buffer.alloc(bits.length))]),
+    nested(5, [attribute(NFTA_DATA_VALUE, turn)]),
   ]);
 }
 

@@ -24,6 +24,7 @@ import {
   lookUpAbsent,
   mask,
   masquerade,
+  storeMark,
   translate,
 } from "./expressions.ts";
 import { paddedBytes } from "./field-types.ts";
@@ -93,6 +94,11 @@ class RuleWriter {
       this.#matchBits("status", dnatStatusBit);
     } else if ("destination" in match) {
       this.add(loadDestinationType(firstRegister), compare("equal", firstRegister, hostNumber(localRouteType)));
+    } else if ("group" in match) {
+      this.add(loadMeta(match.select, firstRegister), compare("equal", firstRegister, hostNumber(match.group)));
+    } else if ("markBit" in match) {
+      const bit = hostNumber(match.markBit);
+      this.add(loadMeta("mark", firstRegister), mask(firstRegister, bit), compare("equal", firstRegister, bit));
     } else if ("prefix" in match) {
       this.#matchPrefix(match.select, match.prefix);
     } else {
@@ -117,6 +123,10 @@ class RuleWriter {
       this.add(conclude(action.verdict));
     } else if ("masquerade" in action) {
       this.add(masquerade());
+    } else if ("setMarkBit" in action) {
+      const others = hostNumber(~action.setMarkBit >>> 0);
+      this.add(loadMeta("mark", firstRegister), mask(firstRegister, others, hostNumber(action.setMarkBit)));
+      this.add(storeMark(firstRegister));
     } else if ("vmap" in action) {
       this.#load(action.select);
       this.add(lookUp(action.vmap, firstRegister, VERDICT_REGISTER));

@@ -4,7 +4,7 @@ import { OUTSIDE_PORT, PUBLISHED_PORT, RANGE, UNPUBLISHED_PORT, WEB_PORT } from 
 
 /** A route alone must not be a way in, neither to a port that nobody published nor past the published one. */
 export const unpublishedPort: Row = {
-  title: "Another host has a route to the subnet and asks a port that is not published",
+  title: "Another host, with a route to the subnet, asks a port not published",
   expected: "no answer; a neighbour on the network gets one",
   async run({ stage: { host, neighbour }, containers: { web, customer }, subnets }) {
     for (const subnet of subnets["demo-shop"] ?? []) {
@@ -34,7 +34,7 @@ export const otherNetwork: Row = {
 
 /** Not even for a container that gives itself the route which the engine left out. */
 export const internalNetwork: Row = {
-  title: "A container of an --internal network, which gave itself a default route, asks the world",
+  title: "A container on an --internal network makes itself a route and asks out",
   expected: "no answer; a neighbour on the network answers",
   async run({ stage: { host, neighbour }, containers: { safe, teller, web }, subnets }) {
     const [subnet = ""] = subnets["demo-vault"] ?? [];

@@ -3,6 +3,8 @@ import type { Finding, Row } from "../row.ts";
 import { PUBLISHED_PORT, runCommand, WEB_PORT } from "../scene.ts";
 import type { Stage } from "../stage.ts";
 
+const CLIENT_HINT = /^(See|Run) 'docker/;
+
 export const portConflict: Row = {
   title: "A second container wants the same host port",
   expected: "refused at once; the message names the holder",
@@ -38,7 +40,7 @@ async function refusal(stage: Stage, args: readonly string[], code: string, word
     evidence: message
       .split("\n")
       .slice(1)
-      .filter((line) => !line.startsWith("See 'docker")),
+      .filter((line) => line !== "" && !CLIENT_HINT.test(line)),
   };
 }
 

@@ -56,8 +56,8 @@ describe(`isolation with engine ${engineUnderTest()}`, () => {
     );
   });
 
-  test("icc=false: neighbours meet at published ports only", async () => {
-    const { host, client } = rig;
+  test("icc=false: neighbours do not reach each other, by whatever trick", async () => {
+    const { client } = rig;
     await rig.network("quiet", "--ipv6", "--subnet", "10.99.1.0/24", "--subnet", "fd99:1::/64", "-o", "icc=false");
     const [left, right] = await Promise.all([
       rig.run("left", "quiet"),
@@ -70,9 +70,6 @@ describe(`isolation with engine ${engineUnderTest()}`, () => {
     await assertVisits([
       { from: left, to: right.ipv4 },
       { from: left, to: right.ipv6 },
-      { from: left, to: rig.ipv4, port: 8080, meets: right.host },
-      { from: left, to: rig.ipv6, port: 8080, meets: right.host },
-      { from: right, to: rig.ipv4, port: 8080, meets: right.host },
       { from: left, to: client.ipv4, port: 9000, meets: client.name },
       { from: client, to: rig.ipv4, port: 8080, meets: right.host },
     ]);
@@ -89,7 +86,6 @@ describe(`isolation with engine ${engineUnderTest()}`, () => {
       { from: left, to: right.ipv6 },
     ]);
     assert.deepEqual(await Promise.all([ping(left, right.ipv4), ping(left, "10.99.1.1")]), [false, true]);
-    assert.equal(await host.exec(["cat", "/proc/sys/net/bridge/bridge-nf-call-iptables"]), "1\n");
   });
 
   test("a machine of the LAN with routes of its own gets to published ports only", async () => {

@@ -1,8 +1,8 @@
-import { readlinkSync } from "node:fs";
+import { networkInterfaces } from "node:os";
 
 /** These tests flush rules and hide programs: outside of namespaces of their own they would do so to the machine. */
-for (const kind of ["net", "mnt"]) {
-  if (readlinkSync(`/proc/self/ns/${kind}`) === readlinkSync(`/proc/1/ns/${kind}`)) {
-    throw new Error("run this by way of test/run.ts, which gives it namespaces of its own");
-  }
+const foreign = Object.entries(networkInterfaces()).filter(([, entries]) => entries?.some(({ internal }) => !internal));
+if (foreign.length > 0) {
+  const names = foreign.map(([name]) => name).join(", ");
+  throw new Error(`interfaces ${names} are up: run this by way of test/run.ts, which makes new namespaces for it`);
 }
