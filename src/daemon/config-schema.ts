@@ -52,7 +52,7 @@ export const settings = {
   runDir: {
     value: directoryPath,
     fallback: "/run/fairway",
-    doc: "Directory of what must not survive a reboot: lock and control socket.",
+    doc: "Directory of what must not survive a reboot: the control socket.",
     placeholder: "path",
   },
   logLevel: {

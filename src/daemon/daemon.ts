@@ -16,7 +16,7 @@ import { createApp, createServer } from "../wire/server.ts";
 import { type Listener, listenOnFd, listenOnPath } from "../wire/socket.ts";
 import type { Config } from "./config-schema.ts";
 import { openKernel } from "./kernel.ts";
-import { lockStateDir } from "./lock.ts";
+import { lockNetwork } from "./lock.ts";
 
 export interface DaemonSurroundings {
   readonly version: string;
@@ -40,7 +40,7 @@ const graceMs = 3500;
 export async function startDaemon(config: Config, surroundings: DaemonSurroundings): Promise<Daemon> {
   const log = createLogger({ level: config.logLevel, format: logFormat(config, surroundings) });
   await using stack = new AsyncDisposableStack();
-  stack.use(await lockStateDir(config.stateDir));
+  stack.use(await lockNetwork());
   const store = stack.adopt(new SqliteStore(config.stateDir), (opened) => opened.close());
   const registry = new Registry(store);
   const { kernel, monitor } = stack.use(openKernel(log));

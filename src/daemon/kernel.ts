@@ -9,7 +9,7 @@ import { NfnetlinkNft } from "../kernel/nft/nfnetlink-nft.ts";
 import type { Kernel, LinkMonitorPort } from "../kernel/ports.ts";
 import { ProcSysctl } from "../kernel/sysctl/proc-sysctl.ts";
 import type { Logger } from "../log.ts";
-import { aliasPrefix, engineChain, linkGroup, reapGroup } from "../plan/names.ts";
+import { aliasPrefix, engineChain, isolatedLinkGroup, linkGroup, reapGroup } from "../plan/names.ts";
 
 export interface OpenKernel extends AsyncDisposable {
   readonly kernel: Kernel;
@@ -28,6 +28,7 @@ export function openKernel(log: Logger): OpenKernel {
     sysctls,
     aliasPrefix,
     linkGroup,
+    groups: [linkGroup, isolatedLinkGroup],
     reapGroup,
     onError: report("could not delete links"),
   });

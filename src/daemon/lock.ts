@@ -1,37 +1,38 @@
-import { createHash } from "node:crypto";
 import { createServer, type Server } from "node:net";
 import { FairwayError } from "../errors.ts";
 
+/** Abstract unix sockets (unix(7)) belong to a network namespace, and so do the interfaces that two daemons would share. */
+const lockName = "\0fairway";
+
 /**
- * One daemon per state directory. The lock is an abstract unix socket (unix(7)): the kernel frees it when the process
- * ends, however it ends, and no file is left that could be stale.
+ * One daemon per network namespace: a second one would take the first one's interfaces for leftovers. The kernel frees
+ * this lock when the process ends, however it ends, and no file is left that could be stale.
  *
  * @throws FairwayError FW2003 when another instance holds it.
  */
-export async function lockStateDir(stateDir: string): Promise<AsyncDisposable> {
-  const name = `\0fairway-${createHash("sha256").update(stateDir).digest("hex").slice(0, 32)}`;
+export async function lockNetwork(): Promise<AsyncDisposable> {
   const server = createServer((socket) => socket.destroy());
-  await listen(server, name, stateDir);
+  await listen(server);
   server.unref();
   return {
     [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }
 
-function listen(server: Server, name: string, stateDir: string): Promise<void> {
+function listen(server: Server): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
-      reject(error.code === "EADDRINUSE" ? secondInstance(stateDir) : error);
+      reject(error.code === "EADDRINUSE" ? secondInstance() : error);
     });
-    server.listen(name, () => resolve());
+    server.listen(lockName, () => resolve());
   });
 }
 
-function secondInstance(stateDir: string): FairwayError {
+function secondInstance(): FairwayError {
   return new FairwayError({
     code: "FW2003",
-    what: `another fairway daemon is running with state directory ${stateDir}`,
-    why: "two daemons on the same records would undo each other's work",
-    fix: "stop the other one first (`systemctl stop fairway`), or give this one its own --state-dir and --plugin-socket",
+    what: "another fairway daemon is running on this host",
+    why: "two daemons in one network namespace would undo each other's work",
+    fix: "use the one that runs (`fairway status`), or stop it first (`systemctl stop fairway`)",
   });
 }

@@ -137,7 +137,7 @@ function portConflict(context: DriverContext, conflict: ClaimConflict): FairwayE
       code: "FW3005",
       what: `cannot publish ${rangeText(claim)}/${claim.protocol} on ${address}: no port of it is free`,
       why: "every port of the range is in use on this host",
-      fix: "widen the range, or end what uses it (`ss -lntup`, `fairway status`)",
+      fix: "widen the range, or end what uses it (`fairway status` shows what containers hold)",
     });
   }
   if (conflict.errno === "EADDRINUSE") {

@@ -38,6 +38,7 @@ export async function createNetwork(
     await context.workshop.leaveHostWhenUnused();
     throw error;
   }
+  context.names.refresh(network.id);
   call.onUndelivered(() => queue.run(network.id, () => deleteNetwork(context, network.id)));
 }
 

@@ -19,10 +19,13 @@ export async function join(context: DriverContext, request: JoinRequest, call: C
   }
   const { registry, applier } = context.workshop;
   registry.putEndpoint({ ...endpoint, state: "joined", sandboxKey: request.sandboxKey });
-  await applier.applyOrUndo([{ do: "addVeth", spec: planVeth(network, endpoint, hostFacts(context.workshop.kernel)) }], {
-    signal: call.signal,
-    forget: () => registry.putEndpoint(endpoint),
-  });
+  await applier.applyOrUndo(
+    [{ do: "addVeth", spec: planVeth(network, endpoint, hostFacts(context.workshop.kernel)) }],
+    {
+      signal: call.signal,
+      forget: () => registry.putEndpoint(endpoint),
+    },
+  );
   context.workshop.keeper.nudge();
   context.names.refresh(network.id);
   return joinReply(network, endpoint);

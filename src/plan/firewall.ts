@@ -146,9 +146,7 @@ function translatedChain(): NftChain {
   return {
     name: "translated",
     hook: { type: "filter", hook: "prerouting", priority: priorities.translated },
-    rules: [
-      { match: [{ select: ["iifname"], in: "isolated" }, published], action: { setMarkBit: publishedMarkBit } },
-    ],
+    rules: [{ match: [{ select: ["iifname"], in: "isolated" }, published], action: { setMarkBit: publishedMarkBit } }],
   };
 }
 

@@ -7,17 +7,26 @@ import * as self from "./control/self-time.ts";
 import * as start from "./control/start.ts";
 import type { Figure } from "./figure.ts";
 import type { Stage } from "./stage.ts";
+import * as many from "./traffic/many.ts";
+import * as reach from "./traffic/reach.ts";
 
 interface Bench {
   readonly what: string;
   readonly measure: (stage: Stage) => Promise<Figure[]>;
 }
 
-/** In the order in which they run. */
-export const benches = { networks, connect, start, ports, parallel, growth, self } as const satisfies Record<
-  string,
-  Bench
->;
+/** In the order in which they run; `many` leaves the machine unfit for others. */
+export const benches = {
+  networks,
+  connect,
+  start,
+  ports,
+  parallel,
+  growth,
+  self,
+  reach,
+  many,
+} as const satisfies Record<string, Bench>;
 export type BenchName = keyof typeof benches;
 
 export function isBenchName(text: string): text is BenchName {

@@ -81,9 +81,10 @@ function parseChoice(): Choice | undefined {
     });
     const { engine, json } = values;
     const [rounds, peerPorts] = [Number(values.rounds), Number(values["peer-ports"])];
-    const names = positionals.length === 0 ? (Object.keys(benches) as BenchName[]) : positionals;
+    const known = Object.keys(benches) as BenchName[];
+    const names = known.filter((name) => positionals.length === 0 || positionals.includes(name));
     const isSane = Number.isInteger(rounds) && rounds > 0 && Number.isInteger(peerPorts) && peerPorts > 0;
-    return isEngineVersion(engine) && isSane && names.every(isBenchName)
+    return isEngineVersion(engine) && isSane && positionals.every(isBenchName)
       ? { engine, rounds, peerPorts, names, json }
       : undefined;
   } catch {

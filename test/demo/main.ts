@@ -42,8 +42,9 @@ async function main(): Promise<number> {
   const progress = new Progress(screenOf(process.stdout, process.env));
   const interrupted = onSignal();
   const opened: { stage?: Stage } = {};
+  const performing = perform(choice, progress, opened);
   try {
-    return await Promise.race([perform(choice, progress, opened), interrupted]);
+    return await Promise.race([performing, interrupted]);
   } catch (error) {
     progress.hush();
     progress.say(`\n${error instanceof Error ? error.message : String(error)}`);
@@ -53,6 +54,8 @@ async function main(): Promise<number> {
     progress.say(logTail(opened.stage));
     return 1;
   } finally {
+    // A pretended machine may lose its power at any moment; on this one, the step that is under way comes to its end.
+    await (choice.onThisHost ? performing.catch(() => undefined) : undefined);
     await opened.stage?.close();
     await removeOwnSpaces();
   }

@@ -41,6 +41,9 @@ export class Progress {
 
   /** Shows `text` while the action runs; what it returns says how the line ends, and what is shown below it. */
   async step<T>(text: string, action: () => Promise<T>, conclude: (value: T) => Conclusion = () => ({})): Promise<T> {
+    if (this.#hushed) {
+      throw new Error(`not begun any more: ${text}`);
+    }
     const startMs = performance.now();
     this.#begin(text);
     try {
@@ -53,7 +56,7 @@ export class Progress {
     }
   }
 
-  /** From now on only say() is heard: what was interrupted fails, which is of no interest. */
+  /** No step begins any more, and what becomes of the one that is interrupted is of no interest. Only say() is heard. */
   hush(): void {
     this.#hushed = true;
   }
@@ -71,9 +74,7 @@ export class Progress {
   }
 
   #begin(text: string): void {
-    if (!this.#hushed) {
-      this.screen.write(`${this.#clock()}    ... ${text}`.slice(0, this.screen.liveWidth));
-    }
+    this.screen.write(`${this.#clock()}    ... ${text}`.slice(0, this.screen.liveWidth));
   }
 
   #end(text: string, tookMs: number, { verdict = "ok", below = [] }: Conclusion): void {

@@ -7,7 +7,7 @@ import { createDriver } from "../../src/driver/index.ts";
 import type { Endpoint, Publication } from "../../src/model/endpoint.ts";
 import type { Network } from "../../src/model/network.ts";
 import { planBridge, planNetworkElements, planVeth } from "../../src/plan/bridge.ts";
-import { planHostElements } from "../../src/plan/host.ts";
+import { type HostFacts, planHostElements } from "../../src/plan/host.ts";
 import { planPublicationElements } from "../../src/plan/publish.ts";
 import type { NftElement } from "../../src/plan/ruleset.ts";
 import { Registry } from "../../src/store/registry.ts";
@@ -59,6 +59,7 @@ export class FakeHost {
     const kernel = this.kernel.open(process);
     const registry = new Registry(this.store.open(process));
     const workshop = new Workshop({ registry, kernel, log: this.log.logger });
+    process.onDeath(() => workshop.keeper[Symbol.dispose]());
     prepare?.(process);
     const ready = recover(workshop);
     watchLinks(workshop, this.kernel.links.monitor, ready);
@@ -122,8 +123,8 @@ export function checkWorld(host: FakeHost): void {
   const disk = host.store.load();
   assert.deepEqual(byId(disk.networks), byId(networks), "disk and memory: networks");
   assert.deepEqual(byId(disk.endpoints), byId(registry.endpoints()), "disk and memory: endpoints");
-  checkLinks(host);
-  const facts = { bridgedIpv6Filtered: kernel.sysctls.read(["net", "bridge", "bridge-nf-call-ip6tables"]) === "1" };
+  checkLinks(host, factsOf(host));
+  const facts = factsOf(host);
   const wanted = networks.length === 0 ? [] : [...planHostElements(facts), ...wantedElements(registry)];
   assert.equal(kernel.nft.isInstalled, networks.length > 0, "tables stand while there are networks");
   assert.deepEqual(elementLines(kernel.nft.elements()), elementLines(wanted), "elements");
@@ -145,8 +146,9 @@ function byId<T extends { readonly id: string }>(records: readonly T[]): T[] {
   return [...records].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-function checkLinks({ workshop, kernel }: FakeHost): void {
-  const { registry } = workshop;
+function checkLinks(host: FakeHost, facts: HostFacts): void {
+  const { kernel } = host;
+  const { registry } = host.workshop;
   const wanted = new Set<string>();
   for (const network of registry.networks()) {
     assert.equal(network.state, "ready", `network ${network.id}`);
@@ -159,7 +161,7 @@ function checkLinks({ workshop, kernel }: FakeHost): void {
       // After a leave the pair stays until the endpoint goes.
       if (endpoint.state === "joined") {
         assert.ok(veth?.kind === "veth", `veth of ${endpoint.id}`);
-        assert.deepEqual(veth.spec, planVeth(network, endpoint));
+        assert.deepEqual(veth.spec, planVeth(network, endpoint, facts));
         assert.equal(veth.bridge, network.bridge);
       }
     }
@@ -188,4 +190,12 @@ function publishedPorts(endpoint: Endpoint): string[] {
 
 function portsOf({ hostPortFirst, hostPortLast }: Publication): number[] {
   return Array.from({ length: hostPortLast - hostPortFirst + 1 }, (_, offset) => hostPortFirst + offset);
+}
+
+function factsOf({ kernel }: { readonly kernel: FakeKernel }): HostFacts {
+  const isOn = (knob: string) => kernel.sysctls.read(["net", "bridge", knob]) === "1";
+  return {
+    bridgedIpv4Filtered: isOn("bridge-nf-call-iptables"),
+    bridgedIpv6Filtered: isOn("bridge-nf-call-ip6tables"),
+  };
 }

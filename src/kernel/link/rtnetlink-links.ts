@@ -9,8 +9,10 @@ import { Veths } from "./veths.ts";
 
 export interface RtnetlinkLinksOptions {
   readonly sysctls: SysctlPort;
-  /** IFLA_GROUP of our links, set at creation. */
+  /** IFLA_GROUP of our bridges, set at creation. */
   readonly linkGroup: number;
+  /** Every IFLA_GROUP that marks a link as ours, linkGroup among them. */
+  readonly groups: readonly number[];
   /** IFLA_GROUP that means "to be deleted". */
   readonly reapGroup: number;
   /** Start of IFLA_IFALIAS on every link of ours. */
@@ -57,10 +59,10 @@ export class RtnetlinkLinks implements LinkPort {
   }
 
   async listOwned(): Promise<readonly OwnedLink[]> {
-    const { aliasPrefix, linkGroup } = this.#options;
+    const { aliasPrefix, groups } = this.#options;
     const links = await this.#rtnetlink.listLinks();
     return links
-      .filter(({ alias, group }) => alias.startsWith(aliasPrefix) || (alias === "" && group === linkGroup))
+      .filter(({ alias, group }) => alias.startsWith(aliasPrefix) || (alias === "" && groups.includes(group)))
       .map(({ name, alias, kind }) => ({ name, alias, kind }));
   }
 

@@ -12,15 +12,21 @@ const minIpv6MtuBytes = 1280;
 export class Veths {
   readonly #rtnetlink: Rtnetlink;
   readonly #sysctls: SysctlPort;
-  readonly #linkGroup: number;
+  readonly #groups: readonly number[];
   readonly #aliasPrefix: string;
   /** The kernel wants the bridge's number. It never reuses one, so an outdated one is refused. */
   readonly #bridgeIndexes = new Map<string, number>();
 
-  constructor(parts: { rtnetlink: Rtnetlink; sysctls: SysctlPort; linkGroup: number; aliasPrefix: string }) {
+  /** @param parts.groups Every link group that marks a link as ours. */
+  constructor(parts: {
+    rtnetlink: Rtnetlink;
+    sysctls: SysctlPort;
+    groups: readonly number[];
+    aliasPrefix: string;
+  }) {
     this.#rtnetlink = parts.rtnetlink;
     this.#sysctls = parts.sysctls;
-    this.#linkGroup = parts.linkGroup;
+    this.#groups = parts.groups;
     this.#aliasPrefix = parts.aliasPrefix;
   }
 

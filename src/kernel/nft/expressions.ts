@@ -19,7 +19,16 @@ import {
   VERDICT_REGISTER,
 } from "./constants.ts";
 
-export const metaKeys = { protocol: 1, mark: 3, iifname: 6, oifname: 7, nfproto: 15, l4proto: 16, iifgroup: 21, oifgroup: 22 } as const;
+export const metaKeys = {
+  protocol: 1,
+  mark: 3,
+  iifname: 6,
+  oifname: 7,
+  nfproto: 15,
+  l4proto: 16,
+  iifgroup: 21,
+  oifgroup: 22,
+} as const;
 export const payloadBases = { network: 1, transport: 2 } as const;
 export const ctKeys = { state: 0, status: 2 } as const;
 const natTypes = { snat: 0, dnat: 1 } as const;

@@ -64,7 +64,7 @@ describe(`isolation with engine ${engineUnderTest()}`, () => {
       rig.run("right", "quiet", { args: ["-p", "8080:80"] }),
       rig.serveOn(client, "tcp:9000"),
     ]);
-    const arping = (to: string) => left.tryExec(["busybox", "arping", "-c", "2", "-w", "2", "-I", "eth0", to]);
+    const arping = (to: string) => left.tryExec(["busybox", "arping", "-c", "1", "-w", "1", "-I", "eth0", to]);
     assert.equal((await arping("10.99.1.1")).code, 0);
     assert.notEqual((await arping(right.ipv4)).code, 0);
     await assertVisits([
@@ -151,8 +151,8 @@ describe(`isolation with engine ${engineUnderTest()}`, () => {
     await host.exec(["ip", "-6", "route", "add", beyond.ipv6, "via", attacker.ipv6]);
     const letTransitPass = (action: string) =>
       Promise.all([
-        host.execInRoot(["iptables", action, "FORWARD", "-i", "eth0", "-o", "eth0", "-j", "ACCEPT"]),
-        host.execInRoot(["ip6tables", action, "FORWARD", "-i", "eth0", "-o", "eth0", "-j", "ACCEPT"]),
+        host.execInRoot(["iptables", "-w", "5", action, "FORWARD", "-i", "eth0", "-o", "eth0", "-j", "ACCEPT"]),
+        host.execInRoot(["ip6tables", "-w", "5", action, "FORWARD", "-i", "eth0", "-o", "eth0", "-j", "ACCEPT"]),
       ]);
     await letTransitPass("-I");
     try {

@@ -71,6 +71,11 @@ describe(`options with engine ${engineUnderTest()}`, () => {
       /contradict each other[\s\S]*FW1003/,
     );
     assert.match(await refusalOf("ifname=wan0"), /belongs to a container's connection/);
+    const small = ["-o", "mtu=1000", "--ipv6", "--subnet", "fd9c::/64", "refused"];
+    assert.match(
+      await host.dockerFails("network", "create", "-d", "fairway", ...small),
+      /too small for a network with IPv6/,
+    );
     await rig.network("right");
     await rig.run("box", "right");
     await rig.network("second");
@@ -88,7 +93,7 @@ describe(`options with engine ${engineUnderTest()}`, () => {
     const before = await sight();
     try {
       for (const name of ["br-taken", "br-other", "docker0", "eth0"]) {
-        assert.match(await refusalOf(`bridge_name=${name}`), new RegExp(`${name}[sS]*FW3007`));
+        assert.match(await refusalOf(`bridge_name=${name}`), new RegExp(`${name} (.|\\n)+FW3007`));
       }
       assert.equal(await sight(), before);
       await rig.network("holder", "-o", "bridge_name=br-mine");

@@ -140,9 +140,17 @@ describe(`published ports with engine ${engineUnderTest()}`, () => {
     // The other way round: what is published is taken for programs of the host.
     const late = await host.tryExec([process.execPath, "-e", "require('node:net').createServer().listen(8080)"]);
     assert.match(late.stderr, /EADDRINUSE/);
-    const second = await rig.run("second", "busy", { args: ["-p", "8500:80"] });
+    // Another address, another protocol, the next number of a range: no conflict.
+    const args = ["8500:80", "8053:80", "8090-8099:80", `${rig.ipv4}:8700:80`].flatMap((port) => ["-p", port]);
+    const second = await rig.run("second", "busy", { args });
+    const third = await rig.run("third", "busy", { args: ["-p", "127.0.0.1:8700:80", "-p", "8090-8099:80"] });
     await assertVisits([
       { from: client, to: rig.ipv4, port: 8500, meets: second.host },
+      { from: client, to: rig.ipv6, port: 8053, meets: second.host },
+      { from: client, to: rig.ipv4, port: 8090, meets: second.host },
+      { from: client, to: rig.ipv4, port: 8091, meets: third.host },
+      { from: client, to: rig.ipv4, port: 8700, meets: second.host },
+      { from: host, to: "127.0.0.1", port: 8700, meets: third.host },
       { from: client, to: rig.ipv4, port: 8080, meets: web.host },
     ]);
   });

@@ -121,7 +121,7 @@ describe(`driver restarts with engine ${engineUnderTest()}`, () => {
   test("a second instance refuses to start and changes nothing", async () => {
     const result = await host.tryExec([`${process.cwd()}/bin/fairway`, "daemon", "--state-dir", host.disks.driver]);
     assert.equal(result.code, 6);
-    assert.match(result.stderr, /another fairway daemon is running.*\n.*\n.*FW2003/);
+    assert.match(result.stderr, /another fairway daemon is running on this host\n.*\n.*FW2003/);
     const elsewhere = await host.tryExec([`${process.cwd()}/bin/fairway`, "daemon", "--state-dir", "/run/other-state"]);
     assert.equal(elsewhere.code, 6);
     await host.docker("network", "create", "-d", "fairway", "still");

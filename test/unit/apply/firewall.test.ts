@@ -57,11 +57,47 @@ describe("the firewall", () => {
     });
   }
 
+  test("brings the tables with the first change, without calling it drift", async () => {
+    const { nft, firewall, drifts: seen } = bench([bridge("fwb1")]);
+    await firewall.change({ add: [bridge("fwb1")], remove: [] });
+    assert.deepEqual(nft.transactions, [{ kind: "install", elements: 1 }]);
+    assert.deepEqual(seen, []);
+  });
+
+  test("repairs tables that are gone, but only where there should be some", async () => {
+    const { nft, firewall, drifts: seen } = bench([bridge("fwb1")]);
+    await firewall.repair();
+    assert.equal(nft.isInstalled, false);
+    await firewall.install();
+    await firewall.repair();
+    assert.equal(nft.transactions.length, 1);
+    nft.flush();
+    await firewall.repair();
+    assert.deepEqual(elementLines(nft.elements()), elementLines([bridge("fwb1")]));
+    assert.deepEqual(seen, ["ENOENT"]);
+    await firewall.remove();
+    await firewall.repair();
+    assert.equal(nft.isInstalled, false);
+  });
+
+  test("lets no change be overtaken by an installation that began before it", async () => {
+    const desired = [bridge("fwb1")];
+    const { nft, firewall } = bench(desired);
+    const first = firewall.install();
+    desired.push(bridge("fwb2"));
+    const second = firewall.change({ add: [bridge("fwb2")], remove: [] });
+    desired.shift();
+    const third = firewall.change({ add: [], remove: [bridge("fwb1")] });
+    await Promise.all([first, second, third]);
+    assert.deepEqual(elementLines(nft.elements()), elementLines(desired));
+  });
+
   test("leaves other refusals to the caller", async () => {
     const { nft, firewall, drifts: seen } = bench([]);
+    await firewall.install();
     nft.change = () => Promise.reject(new KernelError("change elements", "EPERM"));
     await assert.rejects(firewall.change({ add: [bridge("fwb1")], remove: [] }), { errno: "EPERM" });
     assert.deepEqual(seen, []);
-    assert.equal(nft.isInstalled, false);
+    assert.deepEqual(nft.transactions.length, 1);
   });
 });

@@ -34,7 +34,7 @@ const steps: readonly Step[] = [
   { do: "changeElements", add: planNetworkElements(network), remove: [] },
   { do: "admitForwarding" },
   { do: "ensureBridge", spec: planBridge(network) },
-  { do: "addVeth", spec: planVeth(network, endpoint) },
+  { do: "addVeth", spec: planVeth(network, endpoint, { bridgedIpv4Filtered: false, bridgedIpv6Filtered: false }) },
   { do: "forgetFlows", filters: [{ kind: "address", address: "10.88.1.2" as never }] },
 ];
 const portOfStep = [

@@ -45,6 +45,10 @@ describe("progress", () => {
     const step = progress.step("knock", () => Promise.reject(new Error("interrupted")));
     progress.hush();
     await assert.rejects(step);
+    await assert.rejects(
+      progress.step("knock again", async () => assert.fail("it was begun")),
+      /not begun/,
+    );
     assert.equal(text(), "");
   });
 

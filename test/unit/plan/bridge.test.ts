@@ -6,8 +6,16 @@ import { parseInterfaceAddress, parsePrefix } from "../../../src/model/ip.ts";
 import type { BridgeNetwork } from "../../../src/model/network.ts";
 import { planBridge, planNetworkElements, planVeth } from "../../../src/plan/bridge.ts";
 import { planRuleset } from "../../../src/plan/firewall.ts";
-import { planHostElements } from "../../../src/plan/host.ts";
-import { bridgeName, endpointAlias, hostIfName, networkAlias, sandboxIfName } from "../../../src/plan/names.ts";
+import { type HostFacts, planHostElements } from "../../../src/plan/host.ts";
+import {
+  bridgeName,
+  endpointAlias,
+  hostIfName,
+  isolatedLinkGroup,
+  linkGroup,
+  networkAlias,
+  sandboxIfName,
+} from "../../../src/plan/names.ts";
 import { elementLines, FakeNft } from "../../fakes/fake-nft.ts";
 import { endpointOf, ip, ipv6Pool, networkOf } from "../../fakes/requests.ts";
 
@@ -30,6 +38,7 @@ const only6 = { ipv4: [], ipv6: [ipv6Pool] };
 const dual = { ipv6: [ipv6Pool] };
 const [bridges, ...rest4] = always4;
 const intra = "intra { fwba001a001a001 . fwba001a001a001 : accept }";
+const parted = "isolated { fwba001a001a001 }";
 const isolated = "intra { fwba001a001a001 . fwba001a001a001 : goto isolated_peers }";
 
 const cases: [string, Partial<BridgeNetwork>, (string | undefined)[]][] = [
@@ -58,12 +67,12 @@ const cases: [string, Partial<BridgeNetwork>, (string | undefined)[]][] = [
   [
     "icc=false",
     { icc: false },
-    [bridges, ...rest4.map((line) => (line === intra ? isolated : line)), "masquerade4 { fwba001a001a001 }"],
+    [bridges, ...rest4.map((line) => (line === intra ? isolated : line)), parted, "masquerade4 { fwba001a001a001 }"],
   ],
   [
     "icc=false and internal",
     { icc: false, internal: true },
-    [bridges, ...rest4.map((line) => (line === intra ? isolated : line)), "internal { fwba001a001a001 }"],
+    [bridges, ...rest4.map((line) => (line === intra ? isolated : line)), parted, "internal { fwba001a001a001 }"],
   ],
 ];
 
@@ -114,10 +123,14 @@ describe("elements of a network", () => {
   });
 });
 
+const unfiltered = { bridgedIpv4Filtered: false, bridgedIpv6Filtered: false };
+
 describe("elements of the host", () => {
   test("::1 is left unpublished while bridged IPv6 is filtered", () => {
-    assert.deepEqual(elementLines(planHostElements({ bridgedIpv6Filtered: true })), ["element unpublished6 { ::1 }"]);
-    assert.deepEqual(planHostElements({ bridgedIpv6Filtered: false }), []);
+    assert.deepEqual(elementLines(planHostElements({ ...unfiltered, bridgedIpv6Filtered: true })), [
+      "element unpublished6 { ::1 }",
+    ]);
+    assert.deepEqual(planHostElements(unfiltered), []);
   });
 });
 
@@ -132,7 +145,7 @@ describe("links", () => {
 
   test("a pair takes bridge and MTU from its network and is isolated without icc", () => {
     const endpoint = endpointOf();
-    const spec = planVeth(networkOf({ mtu: 1400, icc: false }), endpoint);
+    const spec = planVeth(networkOf({ mtu: 1400, icc: false }), endpoint, unfiltered);
     assert.deepEqual(spec, {
       host: "fwve001e001e001",
       sandbox: "fwce001e001e001",
@@ -140,9 +153,17 @@ describe("links", () => {
       sandboxMac: endpoint.mac,
       mtu: 1400,
       alias: `fairway:endpoint:${endpoint.id}:${endpoint.networkId}`,
+      group: isolatedLinkGroup,
       isolated: true,
     });
-    assert.equal(planVeth(networkOf(), endpoint).isolated, false);
+    const { isolated, group } = planVeth(networkOf(), endpoint, unfiltered);
+    assert.deepEqual([isolated, group], [false, linkGroup]);
+  });
+
+  test("where bridged packets are filtered, translated ones must pass from port to port", () => {
+    const veth = (facts: HostFacts) => planVeth(networkOf({ icc: false }), endpointOf(), facts);
+    assert.equal(veth({ ...unfiltered, bridgedIpv4Filtered: true }).isolated, false);
+    assert.equal(veth({ ...unfiltered, bridgedIpv6Filtered: true }).isolated, false);
   });
 
   const hexId = fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: 64, maxLength: 64 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { planRuleset } from "../../../src/plan/firewall.ts";
+import { publishedMarkBit } from "../../../src/plan/names.ts";
 import type { NftRule, NftSelector, NftSet, NftType } from "../../../src/plan/ruleset.ts";
 import { rulesetText } from "./ruleset-text.ts";
 
@@ -126,14 +127,13 @@ describe("the ruleset", () => {
   });
 
   test("never accepts or drops what is not ours: base chains fall through for strangers", () => {
-    const ours = ["bridges", "own_gateway4", "own_gateway6", "intra"];
+    const ours = ["bridges", "own_gateway4", "own_gateway6", "intra", "isolated"];
+    const isOurs = (rule: NftRule): boolean =>
+      usesOf(rule).some((use) => ours.includes(use.name)) ||
+      rule.match.some((match) => "group" in match || ("markBit" in match && match.markBit === publishedMarkBit));
     for (const { name, hook, rules } of ruleset.tables.flatMap(({ chains }) => chains)) {
       for (const rule of hook?.type === "filter" ? rules : []) {
-        const uses = usesOf(rule).map((use) => use.name);
-        assert.ok(
-          uses.some((use) => ours.includes(use)),
-          `a rule of ${name} looks whether it is ours`,
-        );
+        assert.ok(isOurs(rule), `a rule of ${name} looks whether it is ours`);
       }
     }
   });

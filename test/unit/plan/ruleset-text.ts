@@ -42,6 +42,12 @@ function matchText(match: NftMatch): string {
   if ("prefix" in match) {
     return `${match.select} ${match.prefix}`;
   }
+  if ("group" in match) {
+    return `${match.select} 0x${match.group.toString(16)}`;
+  }
+  if ("markBit" in match) {
+    return `mark has 0x${match.markBit.toString(16)}`;
+  }
   return `${match.select.join(" . ")} ${match.negate === true ? "not in" : "in"} @${match.in}`;
 }
 
@@ -57,6 +63,9 @@ function actionText(action: NftAction): string {
   }
   if ("dnat" in action) {
     return `dnat ${action.dnat} to ${action.port ? "address . port" : "address"} from ${action.select.join(" . ")} in @${action.map}`;
+  }
+  if ("setMarkBit" in action) {
+    return `mark with 0x${action.setMarkBit.toString(16)}`;
   }
   return `snat ${action.snat} to ${action.select.join(" . ")} in @${action.map}`;
 }

@@ -6,7 +6,7 @@ import type { BridgeSpec, VethSpec } from "../../../../src/kernel/ports.ts";
 import { ProcSysctl } from "../../../../src/kernel/sysctl/proc-sysctl.ts";
 import { type IfName, isIfName, parseMac } from "../../../../src/model/ids.ts";
 import { parseInterfaceAddress } from "../../../../src/model/ip.ts";
-import { aliasPrefix, linkGroup, reapGroup } from "../../../../src/plan/names.ts";
+import { aliasPrefix, isolatedLinkGroup, linkGroup, reapGroup } from "../../../../src/plan/names.ts";
 
 /** The fields of `ip -json -details link` that the tests look at. */
 export interface SeenLink {
@@ -33,6 +33,7 @@ export const reaperTransport = new WorkerTransport();
 export const links = new RtnetlinkLinks(transport, reaperTransport, {
   sysctls,
   linkGroup,
+  groups: [linkGroup, isolatedLinkGroup],
   reapGroup,
   aliasPrefix,
   onError: (error) => reaperErrors.push(error),
@@ -97,6 +98,7 @@ export function vethSpec(number: number, bridge: string, changes: Partial<VethSp
     sandboxMac: parseMac(`02:00:00:00:${hexByte(number >> 8)}:${hexByte(number & 0xff)}`),
     mtu: 1400,
     alias: `${aliasPrefix}endpoint:${number}`,
+    group: linkGroup,
     isolated: false,
     ...changes,
   };

@@ -77,6 +77,7 @@ class Player {
     await this.#host.restart();
     await this.#check();
     assert.equal(this.#foreignState(), this.#foreign, "what others own is as it was");
+    this.#host.kill();
   }
 
   #begin(call: Rpc, interference: Interference): void {
