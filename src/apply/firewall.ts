@@ -16,6 +16,7 @@ export class Firewall {
   readonly #onDrift: (errno: string) => void;
   readonly #queue = new KeyedQueue();
   #installed = false;
+  #isCertain = true;
 
   /** @param desired every element that should exist now, the ones of changes under way included */
   constructor(parts: {
@@ -44,7 +45,7 @@ export class Firewall {
   /** Puts the tables back when somebody has removed or emptied them. */
   async repair(): Promise<void> {
     await this.#inTurn(async () => {
-      if (this.#installed && !(await this.#nft.isIntact(this.#ruleset))) {
+      if (this.#installed && !(this.#isCertain && (await this.#nft.isIntact(this.#ruleset)))) {
         this.#onDrift("ENOENT");
         await this.#install();
       }
@@ -59,7 +60,7 @@ export class Firewall {
   }
 
   async #change(change: ElementChange): Promise<void> {
-    if (!this.#installed) {
+    if (!this.#installed || !this.#isCertain) {
       await this.#install();
       return;
     }
@@ -67,6 +68,8 @@ export class Firewall {
       await this.#nft.change(change);
     } catch (error) {
       if (!isKernelError(error, "ENOENT", "EEXIST", "EBUSY")) {
+        // Whether it was carried out is not known, so the next look or change makes everything sure.
+        this.#isCertain = false;
         throw error;
       }
       this.#onDrift(error.errno);
@@ -77,6 +80,7 @@ export class Firewall {
   async #install(): Promise<void> {
     await this.#nft.install(this.#ruleset, this.#desired());
     this.#installed = true;
+    this.#isCertain = true;
   }
 
   #inTurn(task: () => Promise<void>): Promise<void> {

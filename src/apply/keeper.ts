@@ -1,3 +1,5 @@
+import type { EndpointId } from "../model/ids.ts";
+import { removeForgotten } from "./forgotten.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** First soon after something happened, then rarely. */
@@ -9,6 +11,8 @@ const pausesMs = [100, 300, 1000, 2000, 5000, 10_000];
  */
 export class Keeper implements Disposable {
   readonly #workshop: Workshop;
+  /** Since when an endpoint looks forgotten, in ms of performance.now(). */
+  readonly #suspects = new Map<EndpointId, number>();
   #step = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -19,8 +23,11 @@ export class Keeper implements Disposable {
 
   /** Something has changed: look soon. */
   nudge(): void {
-    this.#step = 0;
-    this.#schedule();
+    // A look that is due within moments anyway must not be put off by one event after the other.
+    if (this.#timer === undefined || this.#step > 1) {
+      this.#step = 0;
+      this.#schedule();
+    }
   }
 
   [Symbol.dispose](): void {
@@ -43,13 +50,15 @@ export class Keeper implements Disposable {
     try {
       if (registry.networks().length > 0) {
         await firewall.repair();
+        await this.#workshop.lookAtUplink();
         if (!(await kernel.engineFirewall.isAdmitted())) {
           await kernel.engineFirewall.admit();
           log.info("passed the engine's packet filter");
         }
+        await removeForgotten(this.#workshop, this.#suspects, performance.now());
       }
     } catch (error) {
-      log.error("could not look after the packet filters", { error: String(error) });
+      log.error("could not look after the kernel", { error: String(error) });
     }
     this.#schedule();
   }

@@ -1,7 +1,7 @@
 import type { OwnedLink } from "../kernel/ports.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, IfName, NetworkId } from "../model/ids.ts";
-import { planBridge, planForwarding } from "../plan/bridge.ts";
+import { planBridge } from "../plan/bridge.ts";
 import type { PortClaim } from "../plan/specs.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -21,29 +21,40 @@ export async function reconcile(workshop: Workshop): Promise<void> {
   const links = await workshop.kernel.links.listOwned();
   removeOrphanLinks(workshop, links);
   await removeDeadEndpoints(workshop, links);
+  await workshop.lookAtUplink();
+  await workshop.leaveHostWhenUnused();
+  if (registry.networks().length > 0) {
+    // Before any bridge comes up again: rules stand before what they judge.
+    await workshop.firewall.install();
+    await admit(workshop);
+  }
   for (const network of registry.networks().filter(({ state }) => state === "ready")) {
     await workshop.queue.run(network.id, () => restoreNetwork(workshop, network.id));
-  }
-  if (registry.networks().length > 0) {
-    await workshop.firewall.install();
-    await workshop.kernel.engineFirewall.admit();
-  } else {
-    await workshop.leaveHostWhenUnused();
   }
   log.info("reconciled", { networks: registry.networks().length, endpoints: registry.endpoints().length });
 }
 
-/** The engine was never told that these exist. */
+/** Another holds the packet filter's lock, at boot perhaps: the keeper tries again, and we need not fail for it. */
+async function admit({ kernel, log }: Workshop): Promise<void> {
+  try {
+    await kernel.engineFirewall.admit();
+  } catch (error) {
+    log.error("could not pass the engine's packet filter", { error: String(error) });
+  }
+}
+
+/** The engine was never told that these exist, or believes that they are gone. */
 async function takeBackHalfDoneNetworks(workshop: Workshop): Promise<void> {
-  for (const network of workshop.registry.networks().filter(({ state }) => state === "creating")) {
+  for (const network of workshop.registry.networks().filter(({ state }) => state !== "ready")) {
     await workshop.queue.run(network.id, () => takeBackIfHalfDone(workshop, network.id));
   }
 }
 
 /** When it is this network's turn, nobody is creating it any more. */
 async function takeBackIfHalfDone(workshop: Workshop, id: NetworkId): Promise<void> {
-  if (workshop.registry.network(id)?.state === "creating") {
-    workshop.log.warn("took back a half-created network", { networkId: id });
+  const network = workshop.registry.network(id);
+  if (network !== undefined && network.state !== "ready") {
+    workshop.log.warn("took away a network that was being created or deleted", { networkId: id });
     await workshop.removeNetwork(id);
   }
 }
@@ -68,8 +79,7 @@ export async function removeIfDead(workshop: Workshop, id: EndpointId): Promise<
     if (endpoint?.state !== "joined") {
       return;
     }
-    const links = await workshop.kernel.links.listOwned();
-    if (links.every(({ name }) => name !== endpoint.hostIf)) {
+    if (!(await workshop.kernel.links.isPresent(endpoint.hostIf))) {
       workshop.log.warn("removed an endpoint whose link is gone", { endpointId: id });
       await workshop.removeEndpoint(id);
     }
@@ -95,7 +105,6 @@ async function restoreNetwork(workshop: Workshop, id: NetworkId): Promise<void> 
   if (network?.state !== "ready") {
     return;
   }
-  await workshop.applier.applyAll([{ do: "enableForwarding", families: planForwarding(network) }]);
   try {
     await workshop.kernel.links.ensureBridge(planBridge(network));
   } catch (error) {
@@ -111,12 +120,22 @@ async function reclaimHostPorts(workshop: Workshop): Promise<void> {
       continue;
     }
     await workshop.kernel.hostPorts.release(endpoint.id);
-    const result = await workshop.kernel.hostPorts.claim(endpoint.id, claims);
-    if (!Array.isArray(result)) {
-      workshop.log.warn("a published port was taken by another process meanwhile", {
-        endpointId: endpoint.id,
-        conflict: result,
-      });
+    if (!Array.isArray(await workshop.kernel.hostPorts.claim(endpoint.id, claims))) {
+      await reclaimOneByOne(workshop, endpoint, claims);
+    }
+  }
+}
+
+/** One port that is lost must not cost the others theirs. */
+async function reclaimOneByOne(
+  { kernel, log }: Workshop,
+  endpoint: Endpoint,
+  claims: readonly PortClaim[],
+): Promise<void> {
+  for (const claim of claims) {
+    const conflict = await kernel.hostPorts.claim(endpoint.id, [claim]);
+    if (!Array.isArray(conflict)) {
+      log.warn("a published port was taken by another process meanwhile", { endpointId: endpoint.id, conflict });
     }
   }
 }

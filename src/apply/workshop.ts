@@ -25,6 +25,7 @@ export class Workshop {
   readonly queue = new KeyedQueue();
   readonly keeper: Keeper;
   readonly log: Logger;
+  #uplink: string | undefined;
 
   constructor(parts: { registry: Registry; kernel: Kernel; log: Logger }) {
     this.registry = parts.registry;
@@ -33,7 +34,7 @@ export class Workshop {
     this.firewall = new Firewall({
       nft: parts.kernel.nft,
       ruleset: planRuleset(),
-      desired: () => [...planHostElements(hostFacts(parts.kernel)), ...desiredElements(parts.registry)],
+      desired: () => [...planHostElements(this.#facts()), ...desiredElements(parts.registry)],
       onDrift: (errno) => this.log.warn("packet filter had been changed by others; rebuilt", { errno }),
     });
     this.keeper = new Keeper(this);
@@ -43,16 +44,30 @@ export class Workshop {
     this.applier = new Applier(executors, parts.log);
   }
 
-  /**
-   * Removes an endpoint and all that belongs to it. The record goes first, so that a crash leaves orphans only; fails
-   * only when that cannot be written, and then nothing has changed.
-   */
+  /** Asks which way the default route leads, and tells the packet filter when that has changed. */
+  async lookAtUplink(): Promise<void> {
+    const uplink = await this.kernel.links.uplinkName();
+    const before = this.#uplink;
+    if (uplink !== before) {
+      this.#uplink = uplink;
+      const element = (name: string | undefined) => (name === undefined ? [] : [{ set: "uplinks", key: [name] }]);
+      if (this.registry.networks().length > 0) {
+        await this.firewall.change({ add: element(uplink), remove: element(before) });
+      }
+    }
+  }
+
+  #facts(): HostFacts {
+    return { ...hostFacts(this.kernel), uplink: this.#uplink };
+  }
+
+  /** Removes an endpoint and all that belongs to it. Never fails; the record goes first, so a crash leaves orphans. */
   async removeEndpoint(id: EndpointId): Promise<void> {
     const endpoint = this.registry.endpoint(id);
     if (endpoint === undefined) {
       return;
     }
-    this.registry.deleteEndpoint(id);
+    this.recordInAnyCase(() => this.registry.deleteEndpoint(id));
     await this.unpublish(endpoint);
     await this.applier.applyAll([
       { do: "deleteLinks", names: [endpoint.hostIf] },
@@ -76,23 +91,37 @@ export class Workshop {
     }
   }
 
-  /** Removes a network with its endpoints. Fails only when the records cannot be written. */
+  /** Removes a network with its endpoints. Never fails. */
   async removeNetwork(id: NetworkId): Promise<void> {
     const network = this.registry.network(id);
     if (network === undefined) {
       return;
     }
+    // A start after a crash goes on with the removal; the engine believes that the network is gone.
+    this.recordInAnyCase(() => this.registry.putNetwork({ ...network, state: "deleting" }));
     // Each time anew: an endpoint may come while others go.
     for (let next = this.registry.endpointsOf(id)[0]; next !== undefined; next = this.registry.endpointsOf(id)[0]) {
       const endpointId = next.id;
       await this.queue.run(endpointId, () => this.removeEndpoint(endpointId));
     }
-    this.registry.deleteNetwork(id);
+    this.recordInAnyCase(() => this.registry.deleteNetwork(id));
     await this.applier.applyAll([
       { do: "changeElements", add: [], remove: planNetworkElements(network) },
       { do: "deleteLinks", names: [network.bridge] },
     ]);
     await this.leaveHostWhenUnused();
+  }
+
+  /**
+   * Removal goes on when the disk is full: what is in the kernel does harm, a record that stays does not. It is gone from
+   * memory in any case, and the next start finds that nothing belongs to it.
+   */
+  recordInAnyCase(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.log.error("could not write to the state file", { error: String(error) });
+    }
   }
 
   /** Without networks nothing of ours remains on the host: no table, no rule in the engine's filter. */

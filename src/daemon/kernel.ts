@@ -9,7 +9,7 @@ import { NfnetlinkNft } from "../kernel/nft/nfnetlink-nft.ts";
 import type { Kernel, LinkMonitorPort } from "../kernel/ports.ts";
 import { ProcSysctl } from "../kernel/sysctl/proc-sysctl.ts";
 import type { Logger } from "../log.ts";
-import { aliasPrefix, engineChain, isolatedLinkGroup, linkGroup, reapGroup } from "../plan/names.ts";
+import { admittedMarkBit, aliasPrefix, engineChain, isolatedLinkGroup, linkGroup, reapGroup } from "../plan/names.ts";
 
 export interface OpenKernel extends AsyncDisposable {
   readonly kernel: Kernel;
@@ -40,8 +40,7 @@ export function openKernel(log: Logger): OpenKernel {
     sysctls,
     engineFirewall: new DockerUserChain(transport, {
       chain: engineChain,
-      linkGroup,
-      uplink: () => links.uplinkName(),
+      markBit: admittedMarkBit,
     }),
   };
   return { kernel, monitor, [Symbol.asyncDispose]: () => stack.disposeAsync() };

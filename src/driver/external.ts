@@ -69,8 +69,9 @@ export async function revokeExternalConnectivity(
 
 async function withdraw(context: DriverContext, endpoint: Endpoint): Promise<void> {
   if (endpoint.publications.length > 0) {
-    context.workshop.registry.putEndpoint({ ...endpoint, publications: [] });
-    await context.workshop.unpublish(endpoint);
+    const { workshop } = context;
+    workshop.recordInAnyCase(() => workshop.registry.putEndpoint({ ...endpoint, publications: [] }));
+    await workshop.unpublish(endpoint);
   }
 }
 

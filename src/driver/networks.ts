@@ -7,7 +7,13 @@ import type { Step } from "../plan/steps.ts";
 import type { DriverContext } from "./context.ts";
 import type { CallContext, CreateNetworkRequest } from "./driver.ts";
 import { networkRecord, sameNetwork, subnetsOf } from "./network-record.ts";
-import { findRouteConflict, overlappingNetworks, refuseNetworkOverlap, refuseRouteConflict } from "./overlap.ts";
+import {
+  findRouteConflict,
+  overlappingNetworks,
+  type RouteConflict,
+  refuseNetworkOverlap,
+  refuseRouteConflict,
+} from "./overlap.ts";
 
 export async function createNetwork(
   context: DriverContext,
@@ -26,7 +32,9 @@ export async function createNetwork(
     await makeRoom(context, request, network);
     // Another creation may have come in between.
   } while (overlappingNetworks(network, registry.networks()).length > 0);
+  await context.workshop.lookAtUplink();
   refuseTakenBridge(context, network);
+  await refuseForeignBridge(context, network);
   registry.putNetwork(network);
   try {
     await applier.applyOrUndo(creationSteps(network), {
@@ -35,6 +43,7 @@ export async function createNetwork(
     });
     registry.putNetwork({ ...network, state: "ready" });
   } catch (error) {
+    await context.workshop.removeNetwork(network.id);
     await context.workshop.leaveHostWhenUnused();
     throw error;
   }
@@ -83,6 +92,19 @@ function refuseTakenBridge(context: DriverContext, network: Network): void {
   }
 }
 
+/** Before anything is recorded: whatever follows from a record may be deleted, and this is not ours. */
+async function refuseForeignBridge(context: DriverContext, network: Network): Promise<void> {
+  const what = await context.workshop.kernel.links.foreignLink(network.bridge);
+  if (what !== undefined) {
+    throw new FairwayError({
+      code: "FW3007",
+      what: `interface ${network.bridge} exists already and does not belong to fairway`,
+      why: `it is ${what}`,
+      fix: "choose another bridge_name",
+    });
+  }
+}
+
 /**
  * The engine's own IPAM never assigns one subnet twice, so a network of ours that is in the way is one that the engine
  * has forgotten (it crashed, or its delete was lost): it goes. Under any other IPAM driver the overlap is refused.
@@ -96,12 +118,20 @@ async function makeRoom(context: DriverContext, request: CreateNetworkRequest, n
     workshop.log.warn("removed a network that the engine has forgotten", { networkId: other.id });
     await workshop.queue.run(other.id, () => workshop.removeNetwork(other.id));
   }
+  if ((await routeConflict(context, network)) === undefined) {
+    return;
+  }
+  // It may be a bridge of ours that is about to go.
   await workshop.kernel.links.settled();
-  const ownDevices = new Set<string>(workshop.registry.networks().map(({ bridge }) => bridge));
-  const conflict = findRouteConflict(subnetsOf(network), await workshop.kernel.links.listRoutes(), ownDevices);
+  const conflict = await routeConflict(context, network);
   if (conflict !== undefined) {
     refuseRouteConflict(conflict.subnet, conflict.route);
   }
+}
+
+async function routeConflict({ workshop }: DriverContext, network: Network): Promise<RouteConflict | undefined> {
+  const ownDevices = new Set<string>(workshop.registry.networks().map(({ bridge }) => bridge));
+  return findRouteConflict(subnetsOf(network), await workshop.kernel.links.listRoutes(), ownDevices);
 }
 
 function assignedByEngine(request: CreateNetworkRequest): boolean {

@@ -12,6 +12,11 @@ export function overlappingNetworks(wanted: Network, existing: readonly Network[
   );
 }
 
+export interface RouteConflict {
+  readonly subnet: Prefix;
+  readonly route: HostRoute;
+}
+
 /**
  * A route that the new subnet would take traffic from: anything inside the subnet, or a link that the subnet lies on.
  * A wider route behind a next hop (a VPN's 10.0.0.0/8) is fine, since the subnet is the more specific one.
@@ -20,7 +25,7 @@ export function findRouteConflict(
   subnets: readonly Prefix[],
   routes: readonly HostRoute[],
   ownDevices: ReadonlySet<string>,
-): { subnet: Prefix; route: HostRoute } | undefined {
+): RouteConflict | undefined {
   for (const route of routes) {
     const { destination } = route;
     if (destination === undefined || ownDevices.has(route.device)) {

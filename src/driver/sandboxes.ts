@@ -4,7 +4,7 @@ import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
 import { hostOf } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
-import { planVeth } from "../plan/bridge.ts";
+import { planForwarding, planVeth } from "../plan/bridge.ts";
 import { planEndpointFlows } from "../plan/publish.ts";
 import { type DriverContext, requireEndpoint, requireNetwork } from "./context.ts";
 import type { CallContext, JoinReply, JoinRequest } from "./driver.ts";
@@ -20,12 +20,18 @@ export async function join(context: DriverContext, request: JoinRequest, call: C
   const { registry, applier } = context.workshop;
   registry.putEndpoint({ ...endpoint, state: "joined", sandboxKey: request.sandboxKey });
   await applier.applyOrUndo(
-    [{ do: "addVeth", spec: planVeth(network, endpoint, hostFacts(context.workshop.kernel)) }],
+    [
+      // Not earlier: an engine that finds forwarding on at its start leaves the host open to all traffic.
+      { do: "enableForwarding", families: planForwarding(network) },
+      { do: "admitForwarding" },
+      { do: "addVeth", spec: planVeth(network, endpoint, hostFacts(context.workshop.kernel)) },
+    ],
     {
       signal: call.signal,
       forget: () => registry.putEndpoint(endpoint),
     },
   );
+  call.onUndelivered(() => context.workshop.queue.run(endpoint.id, () => leave(context, network.id, endpoint.id)));
   context.workshop.keeper.nudge();
   context.names.refresh(network.id);
   return joinReply(network, endpoint);
@@ -39,7 +45,7 @@ export async function leave(context: DriverContext, networkId: NetworkId, endpoi
     return;
   }
   const { sandboxKey: _, ...rest } = endpoint;
-  registry.putEndpoint({ ...rest, state: "created", publications: [] });
+  context.workshop.recordInAnyCase(() => registry.putEndpoint({ ...rest, state: "created", publications: [] }));
   await context.workshop.unpublish(endpoint);
   await applier.applyAll([{ do: "forgetFlows", filters: planEndpointFlows(endpoint) }]);
 }

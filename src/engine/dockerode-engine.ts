@@ -1,5 +1,4 @@
-import type { EndpointId, NetworkId } from "../model/ids.ts";
-import { parseEndpointId } from "../model/ids.ts";
+import { type EndpointId, isEndpointId, type NetworkId } from "../model/ids.ts";
 import type { EnginePort, NetworkNames } from "./port.ts";
 
 interface InspectedNetwork {
@@ -18,10 +17,10 @@ export class DockerodeEngine implements EnginePort {
   }
 
   async namesOf(networkId: NetworkId): Promise<NetworkNames | undefined> {
-    // Loaded on first use: it costs 150 ms and 35 MB, which the start of the daemon need not pay.
-    const { default: Docker } = await import("dockerode");
-    const docker = new Docker({ socketPath: this.#socketPath, timeout: timeoutMs });
     try {
+      // Loaded on first use: it costs 150 ms and 35 MB, which the start of the daemon need not pay.
+      const { default: Docker } = await import("dockerode");
+      const docker = new Docker({ socketPath: this.#socketPath, timeout: timeoutMs });
       const network = (await docker.getNetwork(networkId).inspect()) as InspectedNetwork;
       return { network: network.Name ?? "", containers: containerNames(network) };
     } catch {
@@ -34,8 +33,9 @@ export class DockerodeEngine implements EnginePort {
 function containerNames(network: InspectedNetwork): Map<EndpointId, string> {
   const names = new Map<EndpointId, string>();
   for (const container of Object.values(network.Containers ?? {})) {
-    if (container?.EndpointID !== undefined && container.Name !== undefined) {
-      names.set(parseEndpointId(container.EndpointID), container.Name);
+    const { EndpointID: id, Name: name } = container ?? {};
+    if (id !== undefined && name !== undefined && isEndpointId(id)) {
+      names.set(id, name);
     }
   }
   return names;

@@ -33,6 +33,8 @@ export interface OwnedLink {
   readonly name: string;
   readonly alias: string;
   readonly kind: string;
+  /** Of a veth pair: the other end is in this namespace too, so it is in no sandbox. */
+  readonly peerIsHome: boolean;
 }
 
 export interface HostRoute {
@@ -60,6 +62,10 @@ export interface LinkPort {
   deleteLater(names: readonly IfName[]): void;
   /** Resolves when everything queued so far is gone from the kernel. */
   settled(): Promise<void>;
+  /** Is there a link of this name? */
+  isPresent(name: IfName): Promise<boolean>;
+  /** What the link of this name is, when it is not ours; undefined when the name is free or ours. */
+  foreignLink(name: IfName): Promise<string | undefined>;
   /** All links that carry our ownership mark. */
   listOwned(): Promise<readonly OwnedLink[]>;
   /** Device with the best default route (IPv4 first); undefined without one. */

@@ -27,6 +27,10 @@ export function parseEndpointId(text: string): EndpointId {
   return parseId(text, "endpoint") as EndpointId;
 }
 
+export function isEndpointId(text: string): text is EndpointId {
+  return idPattern.test(text);
+}
+
 function parseId(text: string, noun: string): string {
   if (idPattern.test(text)) {
     return text;

@@ -3,8 +3,8 @@
  * cost of a change and of a look-up does not grow with networks, containers or ports.
  */
 import type { Family } from "../model/ip.ts";
-import { isolatedLinkGroup, priorities, publishedMarkBit, tableName } from "./names.ts";
-import type { NftChain, NftMatch, NftRule, NftSelector, NftSet, NftType, Ruleset } from "./ruleset.ts";
+import { admittedMarkBit, isolatedLinkGroup, priorities, publishedMarkBit, tableName } from "./names.ts";
+import type { NftAction, NftChain, NftMatch, NftRule, NftSelector, NftSet, NftType, Ruleset } from "./ruleset.ts";
 
 interface FamilyTerms {
   readonly family: Family;
@@ -65,6 +65,7 @@ const sharedSets: readonly NftSet[] = [
   { name: "bridges", key: ["ifname"] },
   { name: "internal", key: ["ifname"] },
   { name: "isolated", key: ["ifname"] },
+  { name: "uplinks", key: ["ifname"] },
   { name: "intra", key: ["ifname", "ifname"], data: "verdict" },
 ];
 
@@ -89,6 +90,7 @@ const fromOurs: NftMatch = { select: ["iifname"], in: "bridges" };
 const toOurs: NftMatch = { select: ["oifname"], in: "bridges" };
 const answered: NftMatch = { ctState: ["established", "related"] };
 const published: NftMatch = { ctStatus: "dnat" };
+const admit: NftAction = { setMarkBit: admittedMarkBit };
 
 /** Translates only what is addressed to this host: transit traffic to the same port is not ours (CVE-2025-67499). */
 function publishChain(): NftChain {
@@ -198,12 +200,19 @@ function inputChain(): NftChain {
   return { name: "input", hook: { type: "filter", hook: "input", priority: priorities.filter }, rules };
 }
 
-/** Traffic that is not ours falls through: we never judge it. */
+/**
+ * Traffic that is not ours falls through: we never judge it. What is ours gets the mark that lets it pass the engine's
+ * packet filter, save what leaves through somebody else's bridge: there the engine's own rules, or libvirt's, decide.
+ * What is dropped further down was marked in vain.
+ */
 function forwardChain(): NftChain {
   return {
     name: "forward",
     hook: { type: "filter", hook: "forward", priority: priorities.filter },
     rules: [
+      { match: [toOurs], action: admit },
+      { match: [fromOurs, { leavesByBridge: false }], action: admit },
+      { match: [fromOurs, { select: ["oifname"], in: "uplinks" }], action: admit },
       { match: [], action: { vmap: "intra", select: ["iifname", "oifname"] } },
       { match: [toOurs], action: { verdict: { goto: "to_container" } } },
       { match: [fromOurs], action: { verdict: { goto: "from_container" } } },
@@ -227,9 +236,10 @@ function toContainerChain(): NftChain {
   return {
     name: "to_container",
     rules: [
-      { match: [answered], action: { verdict: "accept" } },
+      // First: an answer out of an internal network is a way out as well.
       { match: [{ select: ["iifname"], in: "internal" }], action: { verdict: "drop" }, counter: true },
       { match: [{ select: ["oifname"], in: "internal" }], action: { verdict: "drop" }, counter: true },
+      { match: [answered], action: { verdict: "accept" } },
       { match: [published], action: { verdict: "accept" } },
       { match: [], action: { verdict: "drop" }, counter: true },
     ],

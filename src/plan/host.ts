@@ -6,6 +6,8 @@ export interface HostFacts {
   readonly bridgedIpv4Filtered: boolean;
   /** net.bridge.bridge-nf-call-ip6tables: the same for IPv6. */
   readonly bridgedIpv6Filtered: boolean;
+  /** Device of the best default route; it may be a bridge of the administrator. */
+  readonly uplink?: string | undefined;
 }
 
 /**
@@ -14,5 +16,8 @@ export interface HostFacts {
  * 2.5.3). Untranslated, a call to ::1 is refused at once and programs go on to 127.0.0.1.
  */
 export function planHostElements(facts: HostFacts): NftElement[] {
-  return facts.bridgedIpv6Filtered ? [{ set: "unpublished6", key: ["::1"] }] : [];
+  return [
+    ...(facts.bridgedIpv6Filtered ? [{ set: "unpublished6", key: ["::1"] }] : []),
+    ...(facts.uplink === undefined ? [] : [{ set: "uplinks", key: [facts.uplink] }]),
+  ];
 }

@@ -12,6 +12,8 @@ export const isolatedLinkGroup = 0xfa19;
 export const reapGroup = 0xfa18;
 /** Bit of the packet mark: this packet of a network with icc=false goes to a published port, or comes from one. */
 export const publishedMarkBit = 0x0800_0000;
+/** Bit of the packet mark: our table has judged this packet and lets it pass the engine's own packet filter. */
+export const admittedMarkBit = 0x0400_0000;
 /** Our nftables tables have this name, in the families inet and bridge. */
 export const tableName = "fairway";
 /** Chain that we own inside the engine's own packet filter. */

@@ -22,10 +22,20 @@ export function planClaims(
   if (network.internal) {
     return [];
   }
+  // One list for all that name no address: it stays one on its way to the thread that binds.
+  let unnamed: readonly IpAddress[] | undefined;
+  const addressesOf = (request: PortRequest): readonly IpAddress[] => {
+    if (request.hostAddress !== undefined) {
+      requireFamily(endpoint, request, request.hostAddress);
+      return [request.hostAddress];
+    }
+    unnamed ??= publishAddresses(network, endpoint, request);
+    return unnamed;
+  };
   return requests.map((request) => ({
     claim: {
       protocol: request.protocol,
-      addresses: publishAddresses(network, endpoint, request),
+      addresses: addressesOf(request),
       first: request.hostPortFirst,
       last: request.hostPortLast,
     },
@@ -34,10 +44,6 @@ export function planClaims(
 }
 
 function publishAddresses(network: BridgeNetwork, endpoint: Endpoint, request: PortRequest): readonly IpAddress[] {
-  if (request.hostAddress !== undefined) {
-    requireFamily(endpoint, request, request.hostAddress);
-    return [request.hostAddress];
-  }
   const wanted = network.publishAddresses.length > 0 ? network.publishAddresses : allAddresses;
   const reachable = wanted.filter((address) => containerAddress(endpoint, familyOf(address)) !== undefined);
   if (reachable.length === 0 && wanted[0] !== undefined) {
@@ -97,35 +103,35 @@ function publicationOf(
 
 /** The engine sends ranges as single ports in random order; neighbours that keep their distance become one run. */
 export function mergeRuns(publications: readonly Publication[]): Publication[] {
-  const merged: Publication[] = [];
-  for (const next of [...publications].sort(byAddressAndPort)) {
-    const last = merged.at(-1);
-    if (last !== undefined && continues(last, next)) {
-      merged[merged.length - 1] = { ...last, hostPortLast: next.hostPortLast };
-    } else {
-      merged.push(next);
-    }
-  }
-  return merged;
-}
-
-function byAddressAndPort(a: Publication, b: Publication): number {
-  return compare(streamOf(a), streamOf(b)) || a.hostPortFirst - b.hostPortFirst;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
+  const streams = [...Map.groupBy(publications, streamOf)].sort(([a], [b]) => compare(a, b));
+  return streams.flatMap(([, members]) => mergeStream(members));
 }
 
 function streamOf(publication: Publication): string {
   return `${publication.protocol} ${publication.hostAddress} ${publication.containerAddress}`;
 }
 
-function continues(run: Publication, next: Publication): boolean {
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+function mergeStream(publications: Publication[]): Publication[] {
+  const runs: { readonly first: Publication; last: Publication }[] = [];
+  for (const next of publications.sort((a, b) => a.hostPortFirst - b.hostPortFirst)) {
+    const run = runs.at(-1);
+    if (run !== undefined && continues(run.last, next)) {
+      run.last = next;
+    } else {
+      runs.push({ first: next, last: next });
+    }
+  }
+  return runs.map(({ first, last }) => (first === last ? first : { ...first, hostPortLast: last.hostPortLast }));
+}
+
+function continues(last: Publication, next: Publication): boolean {
   return (
-    streamOf(run) === streamOf(next) &&
-    next.hostPortFirst === run.hostPortLast + 1 &&
-    next.containerPort === run.containerPort + (next.hostPortFirst - run.hostPortFirst)
+    next.hostPortFirst === last.hostPortLast + 1 &&
+    next.containerPort === last.containerPort + (next.hostPortFirst - last.hostPortFirst)
   );
 }
 
@@ -143,11 +149,12 @@ function elementsOf(publication: Publication): NftElement[] {
   if (first < last && publication.containerPort === first) {
     return [{ set: `range_${place}`, key: [...prefix, protocol, { from: first, to: last }], data: [target] }];
   }
-  return Array.from({ length: last - first + 1 }, (_, offset) => ({
-    set: `publish_${place}`,
-    key: [...prefix, protocol, first + offset],
-    data: [target, publication.containerPort + offset],
-  }));
+  const set = `publish_${place}`;
+  const elements: NftElement[] = [];
+  for (let port = first; port <= last; port += 1) {
+    elements.push({ set, key: [...prefix, protocol, port], data: [target, publication.containerPort + port - first] });
+  }
+  return elements;
 }
 
 /** Flows that were set up before or under a publication and would keep their old translation. */

@@ -76,21 +76,27 @@ export class Registry {
     this.#rememberEndpoint(endpoint);
   }
 
-  /** Forgets the network and every endpoint of it. */
+  /** Forgets the network and every endpoint of it, even when the store fails and throws. */
   deleteNetwork(id: NetworkId): void {
-    this.#store.deleteNetwork(id);
-    for (const endpoint of this.endpointsOf(id)) {
-      this.#forgetEndpoint(endpoint);
+    try {
+      this.#store.deleteNetwork(id);
+    } finally {
+      for (const endpoint of this.endpointsOf(id)) {
+        this.#forgetEndpoint(endpoint);
+      }
+      this.#byNetwork.delete(id);
+      this.#networks.delete(id);
     }
-    this.#byNetwork.delete(id);
-    this.#networks.delete(id);
   }
 
   deleteEndpoint(id: EndpointId): void {
-    this.#store.deleteEndpoint(id);
-    const endpoint = this.#endpoints.get(id);
-    if (endpoint !== undefined) {
-      this.#forgetEndpoint(endpoint);
+    try {
+      this.#store.deleteEndpoint(id);
+    } finally {
+      const endpoint = this.#endpoints.get(id);
+      if (endpoint !== undefined) {
+        this.#forgetEndpoint(endpoint);
+      }
     }
   }
 

@@ -44,8 +44,8 @@ export class SqliteStore implements StorePort {
 
   load(): StoredState {
     return {
-      networks: this.#records("networks").map(parseNetworkRecord),
-      endpoints: this.#records("endpoints").map(parseEndpointRecord),
+      networks: this.#records("networks", parseNetworkRecord),
+      endpoints: this.#records("endpoints", parseEndpointRecord),
     };
   }
 
@@ -69,12 +69,26 @@ export class SqliteStore implements StorePort {
     this.#database.close();
   }
 
-  #records(table: "networks" | "endpoints"): string[] {
-    return this.#database
-      .prepare(`SELECT record FROM ${table}`)
-      .all()
-      .map((row) => String(row["record"]));
+  #records<T>(table: "networks" | "endpoints", parse: (json: string) => T): T[] {
+    const rows = this.#database.prepare(`SELECT id, record FROM ${table}`).all();
+    return rows.map((row) => {
+      try {
+        return parse(String(row["record"]));
+      } catch (error) {
+        throw damaged(table, String(row["id"]), error);
+      }
+    });
   }
+}
+
+function damaged(table: string, id: string, cause: unknown): FairwayError {
+  return new FairwayError({
+    code: "FW2004",
+    what: `record ${id.slice(0, 64)} in table ${table} of ${stateFileName} cannot be read`,
+    why: "the file was damaged or edited; guessing could lose networks, so nothing was changed",
+    fix: "restore the file from a backup, or delete that row with sqlite3 and start again",
+    cause,
+  });
 }
 
 function openDatabase(stateDir: string): DatabaseSync {

@@ -197,5 +197,6 @@ function factsOf({ kernel }: { readonly kernel: FakeKernel }): HostFacts {
   return {
     bridgedIpv4Filtered: isOn("bridge-nf-call-iptables"),
     bridgedIpv6Filtered: isOn("bridge-nf-call-ip6tables"),
+    uplink: kernel.links.uplink?.name,
   };
 }

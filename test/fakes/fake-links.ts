@@ -91,11 +91,22 @@ export class FakeLinks implements LinkPort {
       if (link.kind === "foreign") {
         return [];
       }
-      const own = { name, alias: link.spec.alias, kind: link.kind };
+      const peerIsHome = link.kind === "veth" && link.sandboxKey === undefined;
+      const own = { name, alias: link.spec.alias, kind: link.kind, peerIsHome };
       // The container's end carries no alias, only the group; it is listed while it is in this namespace.
-      const isHere = link.kind === "veth" && link.sandboxKey === undefined;
-      return isHere ? [own, { name: link.spec.sandbox, alias: "", kind: "veth" }] : [own];
+      return peerIsHome ? [own, { name: link.spec.sandbox, alias: "", kind: "veth", peerIsHome }] : [own];
     });
+  }
+
+  async isPresent(name: IfName): Promise<boolean> {
+    const end = this.#sandboxEnd(name);
+    return this.links.has(name) || (end !== undefined && end.sandboxKey === undefined);
+  }
+
+  async foreignLink(name: IfName): Promise<string | undefined> {
+    this.#finish(name);
+    const link = this.links.get(name);
+    return link?.kind === "foreign" ? link.what : undefined;
   }
 
   async uplinkName(): Promise<string | undefined> {

@@ -1,4 +1,3 @@
-import { isIfName } from "../../model/ids.ts";
 import type { NetlinkTransport } from "../netlink/transport.ts";
 import type { EngineFirewallPort } from "../ports.ts";
 import { isMissingProgram, runIptables } from "./iptables.ts";
@@ -15,9 +14,8 @@ import {
 
 export interface DockerUserOptions {
   readonly chain: string;
-  readonly linkGroup: number;
-  /** Device of the default route, if there is one. */
-  readonly uplink: () => Promise<string | undefined>;
+  /** Mark of packets that our own table has judged and lets pass. */
+  readonly markBit: number;
 }
 
 /** Our chain in the engine's packet filter, for IPv4 and IPv6, nf_tables and legacy iptables. */
@@ -45,12 +43,7 @@ export class DockerUserChain implements EngineFirewallPort {
 
   admit(): Promise<void> {
     return this.#inTurn(async () => {
-      const uplink = await this.#options.uplink();
-      const parts: ChainParts = {
-        chain: this.#options.chain,
-        linkGroup: this.#options.linkGroup,
-        uplink: uplink !== undefined && isIfName(uplink) ? uplink : undefined,
-      };
+      const parts: ChainParts = this.#options;
       for (const variant of this.#variants) {
         await admitIn(variant, parts);
       }
@@ -82,7 +75,7 @@ async function admitIn({ program, look }: FilterVariant, parts: ChainParts): Pro
   try {
     const listed = await list(program, parts.chain);
     if (!isAdmitted(listed, parts)) {
-      await restore(program, admitScript(parts, engineChain, listed.jumps));
+      await restore(program, admitScript(parts, engineChain, listed));
     }
   } catch (error) {
     // Where the engine lets everything pass, there is nothing to be admitted to.

@@ -2,38 +2,28 @@
 
 export interface ChainParts {
   readonly chain: string;
-  readonly linkGroup: number;
-  /** Device of the default route. */
-  readonly uplink?: string | undefined;
+  /** Mark of packets that our own table has judged and lets pass. */
+  readonly markBit: number;
 }
 
-/** Names of bridges that engines and libvirt make; traffic into those is theirs to judge. */
-const bridgePrefixes = ["docker", "br-", "virbr"];
-
 /**
- * Our own table has judged each packet before. To our containers: let it pass. From our containers: let it pass, but
- * into somebody else's bridge only as far as the rules behind this chain allow.
+ * Our own table has judged each packet before, and marked what may pass. Without our table there is no mark, and the
+ * engine's policy holds.
  */
-export function chainRules({ chain, linkGroup, uplink }: ChainParts): string[] {
-  const group = `0x${linkGroup.toString(16)}`;
-  const fromOurs = `-m devgroup --src-group ${group} -j ACCEPT`;
-  const isOddUplink = uplink !== undefined && bridgePrefixes.some((prefix) => uplink.startsWith(prefix));
-  return [
-    `-m devgroup --dst-group ${group} -j ACCEPT`,
-    ...(isOddUplink ? [`-o ${uplink} ${fromOurs}`] : []),
-    ...bridgePrefixes.map((prefix) => `-o ${prefix}+ -j RETURN`),
-    fromOurs,
-  ].map((rule) => `-A ${chain} ${rule}`);
+export function chainRules({ chain, markBit }: ChainParts): string[] {
+  const mark = `0x${markBit.toString(16)}`;
+  return [`-A ${chain} -m mark --mark ${mark}/${mark} -j ACCEPT`];
 }
 
 /** For `iptables-restore --noflush`: our chain as it should be, and one jump to it, in one transaction. */
-export function admitScript(parts: ChainParts, engineChain: string, presentJumps: number): string {
+export function admitScript(parts: ChainParts, engineChain: string, listed: ListedFilter): string {
   const jump = `${engineChain} -j ${parts.chain}`;
+  const position = jumpPosition(listed);
   return script([
     `:${parts.chain} - [0:0]`,
     ...chainRules(parts),
-    ...Array.from({ length: presentJumps }, () => `-D ${jump}`),
-    `-I ${jump}`,
+    ...Array.from({ length: listed.jumps }, () => `-D ${jump}`),
+    position === undefined ? `-A ${jump}` : `-I ${engineChain} ${position} -j ${parts.chain}`,
   ]);
 }
 
@@ -54,8 +44,13 @@ export interface ListedFilter {
   readonly hasOwnChain: boolean;
   /** Rules of our chain, as chainRules gives them. */
   readonly ownRules: readonly string[];
+  /** Rules of the engine's chain that are not ours. */
+  readonly otherRules: readonly string[];
   readonly jumps: number;
-  readonly jumpIsFirst: boolean;
+  /** Rules of others in front of the first jump to us. */
+  readonly rulesBeforeJump: number;
+  /** The last rule sends everything back, as engines up to 27 make it. */
+  readonly endsWithReturn: boolean;
 }
 
 /** Reads `iptables -S`. */
@@ -63,20 +58,29 @@ export function readFilter(listing: string, chain: string, engineChain: string):
   const lines = listing.split("\n").map((line) => line.trim());
   const engineRules = lines.filter((line) => line.startsWith(`-A ${engineChain} `));
   const jump = `-A ${engineChain} -j ${chain}`;
+  const otherRules = engineRules.filter((line) => line !== jump);
   return {
     hasEngineChain: lines.includes(`-N ${engineChain}`),
     hasOwnChain: lines.includes(`-N ${chain}`),
     ownRules: lines.filter((line) => line.startsWith(`-A ${chain} `)),
-    jumps: engineRules.filter((line) => line === jump).length,
-    jumpIsFirst: engineRules[0] === jump,
+    otherRules,
+    jumps: engineRules.length - otherRules.length,
+    rulesBeforeJump: engineRules.indexOf(jump),
+    endsWithReturn: otherRules.at(-1) === `-A ${engineChain} -j RETURN`,
   };
+}
+
+/** 1-based; undefined: behind all. The administrator's own rules in the engine's chain come first and keep their word. */
+function jumpPosition({ otherRules, endsWithReturn }: ListedFilter): number | undefined {
+  return endsWithReturn ? otherRules.length : undefined;
 }
 
 export function isAdmitted(listed: ListedFilter, parts: ChainParts): boolean {
   const wanted = chainRules(parts);
+  const position = jumpPosition(listed) ?? listed.otherRules.length + 1;
   return (
     listed.jumps === 1 &&
-    listed.jumpIsFirst &&
+    listed.rulesBeforeJump === position - 1 &&
     listed.ownRules.length === wanted.length &&
     listed.ownRules.every((rule, index) => rule === wanted[index])
   );

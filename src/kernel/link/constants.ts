@@ -25,6 +25,7 @@ export const IFLA_IFALIAS = 20;
 export const IFLA_AF_SPEC = 26;
 export const IFLA_GROUP = 27;
 export const IFLA_EXT_MASK = 29;
+export const IFLA_LINK_NETNSID = 37;
 export const IFLA_NEW_NETNSID = 45;
 export const RTEXT_FILTER_SKIP_STATS = 8;
 

@@ -13,6 +13,7 @@ const lastBackOffMs = 5000;
  */
 export class LinkReaper {
   readonly #rtnetlink: Rtnetlink;
+  readonly #groups: readonly number[];
   readonly #reapGroup: number;
   readonly #onError: (error: unknown) => void;
   /** Every name that is not known to be gone yet. */
@@ -20,8 +21,15 @@ export class LinkReaper {
   #lastTurn: Promise<unknown> = Promise.resolve();
   #work: Promise<void> | undefined;
 
-  constructor(parts: { rtnetlink: Rtnetlink; reapGroup: number; onError: (error: unknown) => void }) {
+  /** @param parts.groups Link groups of ours; a link outside them is somebody else's, whatever its name. */
+  constructor(parts: {
+    rtnetlink: Rtnetlink;
+    groups: readonly number[];
+    reapGroup: number;
+    onError: (error: unknown) => void;
+  }) {
     this.#rtnetlink = parts.rtnetlink;
+    this.#groups = [...parts.groups, parts.reapGroup];
     this.#reapGroup = parts.reapGroup;
     this.#onError = parts.onError;
   }
@@ -66,7 +74,11 @@ export class LinkReaper {
   }
 
   /** @throws KernelError the first refusal, after trying all. */
-  async #delete(names: readonly string[]): Promise<void> {
+  async #delete(queued: readonly string[]): Promise<void> {
+    const names = await this.#ours(queued);
+    if (names.length === 0) {
+      return;
+    }
     const refusals = await this.#rtnetlink.attempt([
       ...names.map((name) => ({ what: `mark ${name} for deletion`, message: setLinkGroup(name, this.#reapGroup) })),
       { what: `delete ${names.length} links`, message: deleteLinkGroup(this.#reapGroup) },
@@ -85,6 +97,19 @@ export class LinkReaper {
     if (failure !== undefined) {
       throw failure;
     }
+  }
+
+  /** Of these names, the ones that stand for links of ours; the others leave the queue. */
+  async #ours(names: readonly string[]): Promise<string[]> {
+    const links = await Promise.all(names.map((name) => this.#rtnetlink.findLink(name)));
+    return names.filter((name, index) => {
+      const link = links[index];
+      const isOurs = link !== undefined && this.#groups.includes(link.group);
+      if (!isOurs) {
+        this.#queued.delete(name);
+      }
+      return isOurs;
+    });
   }
 
   async #inTurn(work: () => Promise<void>): Promise<void> {

@@ -14,6 +14,8 @@ export interface LinkInfo {
   readonly alias: string;
   /** "bridge", "veth", …; "" for hardware. */
   readonly kind: string;
+  /** Of a veth pair: the other end is in this namespace too. */
+  readonly peerIsHome: boolean;
 }
 
 export interface AddressInfo {
@@ -46,6 +48,7 @@ export function parseLink(message: Buffer): LinkInfo {
     group: u32(attributes.get(rt.IFLA_GROUP)),
     alias: text(attributes.get(rt.IFLA_IFALIAS)),
     kind: text(info.get(rt.IFLA_INFO_KIND)),
+    peerIsHome: text(info.get(rt.IFLA_INFO_KIND)) === "veth" && !attributes.has(rt.IFLA_LINK_NETNSID),
   };
 }
 

@@ -4,6 +4,7 @@ import type { BridgeSpec, HostRoute, LinkPort, OwnedLink, SysctlPort, VethSpec }
 import { Bridges } from "./bridges.ts";
 import { findUplink, listHostRoutes } from "./host-routes.ts";
 import { LinkReaper } from "./link-reaper.ts";
+import { describeLink } from "./parse.ts";
 import { Rtnetlink } from "./rtnetlink.ts";
 import { Veths } from "./veths.ts";
 
@@ -58,12 +59,22 @@ export class RtnetlinkLinks implements LinkPort {
     return this.#reaper.settled();
   }
 
+  async isPresent(name: IfName): Promise<boolean> {
+    return (await this.#rtnetlink.findLink(name)) !== undefined;
+  }
+
+  async foreignLink(name: IfName): Promise<string | undefined> {
+    const link = await this.#rtnetlink.findLink(name);
+    const { groups, reapGroup } = this.#options;
+    return link === undefined || [...groups, reapGroup].includes(link.group) ? undefined : describeLink(link);
+  }
+
   async listOwned(): Promise<readonly OwnedLink[]> {
     const { aliasPrefix, groups } = this.#options;
     const links = await this.#rtnetlink.listLinks();
     return links
       .filter(({ alias, group }) => alias.startsWith(aliasPrefix) || (alias === "" && groups.includes(group)))
-      .map(({ name, alias, kind }) => ({ name, alias, kind }));
+      .map(({ name, alias, kind, peerIsHome }) => ({ name, alias, kind, peerIsHome }));
   }
 
   async uplinkName(): Promise<string | undefined> {

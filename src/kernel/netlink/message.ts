@@ -13,7 +13,7 @@ export const NLM_F_APPEND = 0x800;
 export const NLA_F_NESTED = 0x8000;
 const NLA_TYPE_MASK = 0x3fff;
 export const NLMSG_HEADER_BYTES = 16;
-const ATTRIBUTE_HEADER_BYTES = 4;
+export const ATTRIBUTE_HEADER_BYTES = 4;
 
 /** One message: header, a fixed family header, attributes. The transport fills in sequence number and port id. */
 export function message(type: number, flags: number, familyHeader: Buffer, attributes: readonly Buffer[]): Buffer {

@@ -28,6 +28,7 @@ export const metaKeys = {
   l4proto: 16,
   iifgroup: 21,
   oifgroup: 22,
+  oifkind: 27,
 } as const;
 export const payloadBases = { network: 1, transport: 2 } as const;
 export const ctKeys = { state: 0, status: 2 } as const;

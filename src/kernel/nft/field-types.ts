@@ -1,4 +1,4 @@
-import { familyOf, parseIpAddress, toBytes } from "../../model/ip.ts";
+import { parseIpAddress, toBytes } from "../../model/ip.ts";
 import type { NftScalar, NftType } from "../../plan/ruleset.ts";
 import { MAX_KEY_BYTES } from "./constants.ts";
 
@@ -12,7 +12,8 @@ interface FieldType {
   readonly id: number;
   readonly bytes: number;
   readonly byteOrder: number;
-  readonly encode: (value: NftScalar) => Buffer;
+  /** `target` holds zeroes there. */
+  readonly write: (target: Buffer, at: number, value: NftScalar, addresses: AddressBytes) => void;
 }
 
 const protocolNumbers: Readonly<Record<string, number>> = { icmp: 1, tcp: 6, udp: 17, "ipv6-icmp": 58, sctp: 132 };
@@ -20,11 +21,11 @@ const bitsPerTypeId = 6;
 const registerBytes = 4;
 
 const fieldTypes: Readonly<Record<NftType, FieldType>> = {
-  ipv4_addr: { id: 7, bytes: 4, byteOrder: NETWORK_ORDER, encode: (value) => addressBytes(value, "ipv4") },
-  ipv6_addr: { id: 8, bytes: 16, byteOrder: NETWORK_ORDER, encode: (value) => addressBytes(value, "ipv6") },
-  inet_proto: { id: 12, bytes: 1, byteOrder: UNSPECIFIED_ORDER, encode: protocolBytes },
-  inet_service: { id: 13, bytes: 2, byteOrder: NETWORK_ORDER, encode: portBytes },
-  ifname: { id: 41, bytes: 16, byteOrder: HOST_ORDER, encode: ifNameBytes },
+  ipv4_addr: { id: 7, bytes: 4, byteOrder: NETWORK_ORDER, write: addressWriter("ipv4") },
+  ipv6_addr: { id: 8, bytes: 16, byteOrder: NETWORK_ORDER, write: addressWriter("ipv6") },
+  inet_proto: { id: 12, bytes: 1, byteOrder: UNSPECIFIED_ORDER, write: writeProtocol },
+  inet_service: { id: 13, bytes: 2, byteOrder: NETWORK_ORDER, write: writePort },
+  ifname: { id: 41, bytes: 16, byteOrder: HOST_ORDER, write: writeIfName },
 };
 
 /** Bytes of one field without padding. */
@@ -61,52 +62,60 @@ export function byteOrder(types: readonly NftType[]): number {
   return only === undefined || types.length > 1 ? UNSPECIFIED_ORDER : fieldTypes[only].byteOrder;
 }
 
-/** Values of all fields behind each other, each padded if there are several. */
-export function encodeFields(types: readonly NftType[], values: readonly NftScalar[]): Buffer {
+/** Addresses that were encoded before: a thousand ports lead to one or two of them. */
+export type AddressBytes = Map<NftScalar, Buffer>;
+
+/** Values of all fields behind each other, each padded if there are several. `target` holds zeroes there. */
+export function writeFields(
+  target: Buffer,
+  at: number,
+  types: readonly NftType[],
+  values: readonly NftScalar[],
+  addresses: AddressBytes = new Map(),
+): void {
   if (types.length !== values.length) {
     throw new Error(`${values.length} values for the fields ${types.join(" . ")}`);
   }
-  const encoded = types.map((type, index) => fieldTypes[type].encode(values[index] ?? ""));
-  return encoded.length === 1 ? Buffer.concat(encoded) : Buffer.concat(encoded.map(padded));
-}
-
-function padded(bytes: Buffer): Buffer {
-  const missing = -bytes.length & (registerBytes - 1);
-  return missing === 0 ? bytes : Buffer.concat([bytes, Buffer.alloc(missing)]);
-}
-
-function addressBytes(value: NftScalar, family: "ipv4" | "ipv6"): Buffer {
-  const address = parseIpAddress(String(value));
-  if (familyOf(address) !== family) {
-    throw new Error(`${address} is not an ${family} address`);
+  let offset = at;
+  let index = 0;
+  for (const type of types) {
+    fieldTypes[type].write(target, offset, values[index] ?? "", addresses);
+    offset += paddedBytes(type);
+    index += 1;
   }
-  return toBytes(address);
 }
 
-function protocolBytes(value: NftScalar): Buffer {
+function addressWriter(family: "ipv4" | "ipv6"): FieldType["write"] {
+  return (target, at, value, addresses) => {
+    const bytes = addresses.get(value) ?? toBytes(parseIpAddress(String(value)));
+    if (bytes.length !== fieldTypes[`${family}_addr`].bytes) {
+      throw new Error(`${value} is not an ${family} address`);
+    }
+    addresses.set(value, bytes);
+    target.set(bytes, at);
+  };
+}
+
+function writeProtocol(target: Buffer, at: number, value: NftScalar): void {
   const number = typeof value === "number" ? value : protocolNumbers[value];
-  return Buffer.from([wholeNumber(number, 0xff, `protocol ${value}`)]);
+  target[at] = wholeNumber(number, 0xff, "protocol", value);
 }
 
-function portBytes(value: NftScalar): Buffer {
-  const bytes = Buffer.alloc(2);
-  bytes.writeUInt16BE(wholeNumber(typeof value === "number" ? value : undefined, 0xffff, `port ${value}`));
-  return bytes;
+function writePort(target: Buffer, at: number, value: NftScalar): void {
+  target.writeUInt16BE(wholeNumber(typeof value === "number" ? value : undefined, 0xffff, "port", value), at);
 }
 
-function ifNameBytes(value: NftScalar): Buffer {
-  const bytes = Buffer.alloc(16);
+function writeIfName(target: Buffer, at: number, value: NftScalar): void {
   const name = Buffer.from(String(value), "utf8");
-  if (name.length === 0 || name.length >= bytes.length || name.includes(0)) {
+  if (name.length === 0 || name.length >= fieldTypes.ifname.bytes || name.includes(0)) {
     throw new Error(`${JSON.stringify(value)} is not an interface name`);
   }
-  name.copy(bytes);
-  return bytes;
+  name.copy(target, at);
 }
 
-function wholeNumber(value: number | undefined, max: number, what: string): number {
+function wholeNumber(value: number | undefined, max: number, what: string, given: NftScalar): number {
   if (value === undefined || !Number.isInteger(value) || value < 0 || value > max) {
-    throw new Error(`${what} is not a number from 0 to ${max}`);
+    throw new Error(`${what} ${given} is not a number from 0 to ${max}`);
   }
   return value;
 }

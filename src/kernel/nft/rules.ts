@@ -96,6 +96,9 @@ class RuleWriter {
       this.add(loadDestinationType(firstRegister), compare("equal", firstRegister, hostNumber(localRouteType)));
     } else if ("group" in match) {
       this.add(loadMeta(match.select, firstRegister), compare("equal", firstRegister, hostNumber(match.group)));
+    } else if ("leavesByBridge" in match) {
+      const operator = match.leavesByBridge ? "equal" : "notEqual";
+      this.add(loadMeta("oifkind", firstRegister), compare(operator, firstRegister, interfaceKind("bridge")));
     } else if ("markBit" in match) {
       const bit = hostNumber(match.markBit);
       this.add(loadMeta("mark", firstRegister), mask(firstRegister, bit), compare("equal", firstRegister, bit));
@@ -211,6 +214,13 @@ function prefixMask(bits: number, bytes: number): Buffer {
 
 function maskByte(ones: number): number {
   return 0xff & ~(0xff >> Math.max(0, Math.min(8, ones)));
+}
+
+/** Kinds fill a register of 16 bytes. */
+function interfaceKind(kind: string): Buffer {
+  const bytes = Buffer.alloc(16);
+  bytes.write(kind, "ascii");
+  return bytes;
 }
 
 function hostNumber(value: number): Buffer {

@@ -54,7 +54,7 @@ describe(`bridge networks with engine ${engine}`, () => {
     assert.deepEqual(await addressesOn(host, await bridgeOf(host, "given")), ["10.90.0.254/24", "fd90::ff/64"]);
     const a = await rig.run("alpha", "given", { args: ["-p", "8080:80"] });
     const b = await rig.run("beta", "given");
-    await rig.serveOn(client, "tcp:9001", "udp:9001");
+    await rig.serveOn(client, "tcp:9000", "udp:9000");
     for (const box of [a, b]) {
       assert.ok(!["10.90.0.2", "10.90.0.254"].includes(box.ipv4), box.ipv4);
       assert.ok(!["fd90::2", "fd90::ff"].includes(box.ipv6), box.ipv6);
@@ -63,8 +63,8 @@ describe(`bridge networks with engine ${engine}`, () => {
     await assertVisits([
       { from: a, to: b.ipv4, meets: b.host, as: a.ipv4 },
       { from: a, to: b.ipv6, meets: b.host, as: a.ipv6 },
-      { from: b, to: client.ipv6, port: 9001, meets: client.name, as: rig.ipv6 },
-      { from: b, to: client.ipv6, port: 9001, over: "udp", meets: client.name, as: rig.ipv6 },
+      { from: b, to: client.ipv6, port: 9000, meets: client.name, as: rig.ipv6 },
+      { from: b, to: client.ipv6, port: 9000, over: "udp", meets: client.name, as: rig.ipv6 },
       { from: client, to: rig.ipv4, port: 8080, meets: a.host, as: client.ipv4 },
       { from: client, to: rig.ipv6, port: 8080, meets: a.host, as: client.ipv6 },
     ]);
@@ -80,7 +80,7 @@ describe(`bridge networks with engine ${engine}`, () => {
     const [a, b] = await Promise.all([
       rig.run("alpha", "wide", { args: ["--ip", "10.91.1.5", "-p", "8080:80"] }),
       rig.run("beta", "wide", { args: ["--ip", "10.91.2.5", "-p", "8081:80"] }),
-      rig.serveOn(client, "tcp:9002"),
+      rig.serveOn(client, "tcp:9000"),
     ]);
     assert.deepEqual([await defaultRoutes(a), await defaultRoutes(b)].flat(), [
       "default via 10.91.1.1 dev eth0",
@@ -89,7 +89,7 @@ describe(`bridge networks with engine ${engine}`, () => {
     await assertVisits([
       { from: a, to: "10.91.2.5", meets: b.host, as: "10.91.1.5" },
       { from: b, to: "10.91.1.5", meets: a.host, as: "10.91.2.5" },
-      { from: b, to: client.ipv4, port: 9002, meets: client.name, as: rig.ipv4 },
+      { from: b, to: client.ipv4, port: 9000, meets: client.name, as: rig.ipv4 },
       { from: client, to: rig.ipv4, port: 8081, meets: b.host, as: client.ipv4 },
       { from: b, to: rig.ipv4, port: 8080, meets: a.host },
     ]);
@@ -101,7 +101,7 @@ describe(`bridge networks with engine ${engine}`, () => {
     const [a, b] = await Promise.all([
       rig.run("alpha", "six", { args: ["-p", "8080:80"] }),
       rig.run("beta", "six"),
-      rig.serveOn(client, "tcp:9003", "udp:9003"),
+      rig.serveOn(client, "tcp:9000", "udp:9000"),
     ]);
     assert.deepEqual(await addressesOn(host, await bridgeOf(host, "six")), ["fd96::1/64"]);
     assert.deepEqual(await defaultRoutes(a), ["default via fd96::1 dev eth0"]);
@@ -109,8 +109,8 @@ describe(`bridge networks with engine ${engine}`, () => {
     assert.deepEqual(await resolve(a, "beta"), [b.ipv6]);
     await assertVisits([
       { from: a, to: b.ipv6, meets: b.host, as: a.ipv6 },
-      { from: a, to: client.ipv6, port: 9003, meets: client.name, as: rig.ipv6 },
-      { from: a, to: client.ipv6, port: 9003, over: "udp", meets: client.name, as: rig.ipv6 },
+      { from: a, to: client.ipv6, port: 9000, meets: client.name, as: rig.ipv6 },
+      { from: a, to: client.ipv6, port: 9000, over: "udp", meets: client.name, as: rig.ipv6 },
       { from: client, to: rig.ipv6, port: 8080, meets: a.host, as: client.ipv6 },
       { from: b, to: rig.ipv6, port: 8080, meets: a.host },
       { from: client, to: rig.ipv4, port: 8080 },
@@ -147,7 +147,7 @@ describe(`bridge networks with engine ${engine}`, () => {
     const [a, b] = await Promise.all([
       rig.run("alpha", "inner", { args: ["-p", "8080:80"] }),
       rig.run("beta", "inner"),
-      rig.serveOn(client, "tcp:9004", "udp:9004"),
+      rig.serveOn(client, "tcp:9000", "udp:9000"),
     ]);
     assert.deepEqual(await defaultRoutes(a), []);
     assert.deepEqual(await interfaces(a), ["eth0", "lo"]);
@@ -161,9 +161,9 @@ describe(`bridge networks with engine ${engine}`, () => {
     await assertVisits([
       { from: a, to: b.ipv4, meets: b.host, as: a.ipv4 },
       { from: a, to: b.ipv6, meets: b.host, as: a.ipv6 },
-      { from: a, to: client.ipv4, port: 9004 },
-      { from: a, to: client.ipv6, port: 9004 },
-      { from: a, to: client.ipv4, port: 9004, over: "udp" },
+      { from: a, to: client.ipv4, port: 9000 },
+      { from: a, to: client.ipv6, port: 9000 },
+      { from: a, to: client.ipv4, port: 9000, over: "udp" },
       { from: client, to: a.ipv4 },
       { from: client, to: a.ipv6 },
       { from: client, to: rig.ipv4, port: 8080 },

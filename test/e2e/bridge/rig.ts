@@ -18,12 +18,8 @@ const SERVER = path.join(import.meta.dirname, "../../lab/image-files/server.mjs"
 const READY_DEADLINE_MS = 20_000;
 const FOREIGN_DEADLINE_MS = 5000;
 
-/**
- * Forwarding is switched on by whoever needs it first and stays (docs/DESIGN.md). The bridged IPv6 packet filter is
- * what the kernel says when its module is loaded in between.
- */
-const MAY_CHANGE =
-  /^\/proc\/sys\/net\/(ipv6\/conf\/[^/]+\/(forwarding|accept_ra)|ipv4\/conf\/[^/]+\/forwarding|ipv4\/ip_forward):/;
+/** Forwarding is switched on by the first network that needs it, and stays: others may rely on it by then. */
+const MAY_CHANGE = /^\/proc\/sys\/net\/ipv6\/conf\/[^/]+\/forwarding:/;
 
 /** A running container: a place to act from, with what the engine says about it. */
 export interface Box extends Place {
@@ -59,8 +55,7 @@ export class BridgeRig {
   #host: LabHost | undefined;
   #foreign: ForeignSnapshot | undefined;
   #servers = 0;
-  readonly #onHost: SpaceProcess[] = [];
-  readonly #kept = new Set<string>();
+  readonly #programs: SpaceProcess[] = [];
 
   get lan(): Lan {
     assert.ok(this.#lan);
@@ -101,7 +96,6 @@ export class BridgeRig {
   async close(): Promise<void> {
     try {
       if (this.#host !== undefined && this.#foreign !== undefined) {
-        this.#kept.clear();
         await this.clean();
         await this.#assertForeignUntouched(this.#foreign);
       }
@@ -114,7 +108,7 @@ export class BridgeRig {
 
   /** Removes what a test made, and looks for leaks. */
   async clean(): Promise<void> {
-    for (const program of this.#onHost.splice(0)) {
+    for (const program of this.#programs.splice(0)) {
       signal(program.id, "SIGKILL");
       await program.ended;
     }
@@ -127,13 +121,6 @@ export class BridgeRig {
       await this.host.docker("network", "rm", ...networks);
     }
     await assertNoLeaks(this.host);
-  }
-
-  /** Containers and networks of these names stay for the tests that follow. */
-  keep(...names: readonly string[]): void {
-    for (const name of names) {
-      this.#kept.add(name);
-    }
   }
 
   async network(name: string, ...args: readonly string[]): Promise<void> {
@@ -182,15 +169,15 @@ export class BridgeRig {
     await this.#startServer(this.host.space, [...enter, process.execPath, SERVER, ...ports]);
   }
 
-  /** The same on a machine of the LAN. */
+  /** The same on a machine of the LAN, until the test ends. */
   async serveOn(client: LanClient, ...ports: readonly string[]): Promise<void> {
-    await this.#startServer(client.space, [process.execPath, SERVER, ...ports]);
+    this.#programs.push(await this.#startServer(client.space, [process.execPath, SERVER, ...ports]));
   }
 
   /** The same on the host itself, until the test ends. Returns its number as the host counts processes. */
   async serveOnHost(...ports: readonly string[]): Promise<number> {
     const program = await this.#startServer(this.host.space, [process.execPath, SERVER, ...ports]);
-    this.#onHost.push(program);
+    this.#programs.push(program);
     return innerPid(program.id.pid);
   }
 
@@ -198,7 +185,7 @@ export class BridgeRig {
   async spawnOnHost(argv: readonly string[]): Promise<() => string> {
     this.#servers += 1;
     const log = `program-${this.#servers}.log`;
-    this.#onHost.push(await this.host.spawn(argv, log));
+    this.#programs.push(await this.host.spawn(argv, log));
     return () => readFileSync(path.join(this.host.space.directory, log), "utf8");
   }
 
@@ -206,14 +193,14 @@ export class BridgeRig {
     this.#servers += 1;
     const log = `server-${this.#servers}.log`;
     const program = await space.spawn(argv, log);
-    const isReady = () => readFileSync(path.join(space.directory, log), "utf8").includes("ready");
+    const isReady = () => /^ready$/m.test(readFileSync(path.join(space.directory, log), "utf8"));
     await waitFor(isReady, READY_DEADLINE_MS, `${argv.join(" ")} to be ready`);
     return program;
   }
 
   async #names(args: readonly string[]): Promise<string[]> {
     const names = (await this.host.docker(...args)).split("\n");
-    return names.filter((name) => name !== "" && !this.#kept.has(name));
+    return names.filter((name) => name !== "");
   }
 
   async #snapshot(): Promise<ForeignSnapshot> {

@@ -126,6 +126,10 @@ describe("elements of a network", () => {
 const unfiltered = { bridgedIpv4Filtered: false, bridgedIpv6Filtered: false };
 
 describe("elements of the host", () => {
+  test("the uplink is known by name, and none where there is no default route", () => {
+    assert.deepEqual(elementLines(planHostElements({ ...unfiltered, uplink: "wan0" })), ["element uplinks { wan0 }"]);
+  });
+
   test("::1 is left unpublished while bridged IPv6 is filtered", () => {
     assert.deepEqual(elementLines(planHostElements({ ...unfiltered, bridgedIpv6Filtered: true })), [
       "element unpublished6 { ::1 }",

@@ -45,6 +45,9 @@ function matchText(match: NftMatch): string {
   if ("group" in match) {
     return `${match.select} 0x${match.group.toString(16)}`;
   }
+  if ("leavesByBridge" in match) {
+    return `${match.leavesByBridge ? "leaves" : "does not leave"} by a bridge`;
+  }
   if ("markBit" in match) {
     return `mark has 0x${match.markBit.toString(16)}`;
   }

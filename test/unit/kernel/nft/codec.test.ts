@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { listAttributes, parseAttributes, parseMessages } from "../../../../src/kernel/netlink/message.ts";
 import { batch, stepMessage } from "../../../../src/kernel/nft/batch.ts";
 import { addElements, removeElements } from "../../../../src/kernel/nft/elements.ts";
-import { encodeFields, totalBytes, typeId } from "../../../../src/kernel/nft/field-types.ts";
+import { totalBytes, typeId, writeFields } from "../../../../src/kernel/nft/field-types.ts";
 import { ruleExpressions } from "../../../../src/kernel/nft/rules.ts";
 import { addSet } from "../../../../src/kernel/nft/sets.ts";
 import { readComment, skeletonOf } from "../../../../src/kernel/nft/skeleton.ts";
@@ -176,7 +176,7 @@ describe("elements", () => {
     refuse({ key: ["tcp", 1], data: ["fd00::1"] }, /not an ipv4 address/);
     refuse({ key: ["tcp", 1] }, /data is not what the set holds/);
     refuse({ key: ["tcp", 1], data: "accept" }, /data is not what the set holds/);
-    assert.throws(() => encodeFields(["ifname"], ["sixteen-bytes-xx"]), /not an interface name/);
+    assert.throws(() => writeFields(Buffer.alloc(16), 0, ["ifname"], ["sixteen-bytes-xx"]), /not an interface name/);
   });
 
   test("any number of elements arrives, in lists that fit into an attribute", () => {

@@ -1,0 +1,47 @@
+import type { Endpoint } from "../model/endpoint.ts";
+import type { EndpointId } from "../model/ids.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** Far longer than any engine takes from one call to the next. */
+const patienceMs = 5 * 60_000;
+
+/**
+ * Endpoints that are in no sandbox, and for so long that no call about them can be under way: the engine died between
+ * two of its calls, or its delete was lost. Their ports and addresses must not stay taken.
+ *
+ * @param suspects since when each endpoint has looked so; kept from look to look
+ */
+export async function removeForgotten(
+  workshop: Workshop,
+  suspects: Map<EndpointId, number>,
+  nowMs: number,
+): Promise<void> {
+  const links = await workshop.kernel.links.listOwned();
+  const atHome = new Set(links.filter(({ peerIsHome }) => peerIsHome).map(({ name }) => name));
+  const idle = workshop.registry.endpoints().filter(({ state, hostIf }) => state === "created" || atHome.has(hostIf));
+  dropOthers(suspects, idle);
+  for (const endpoint of idle) {
+    const { id } = endpoint;
+    const sinceMs = suspects.get(id) ?? nowMs;
+    suspects.set(id, sinceMs);
+    if (nowMs - sinceMs >= patienceMs) {
+      workshop.log.warn("removed an endpoint that no container uses", { endpointId: id });
+      await workshop.queue.run(id, async () => {
+        // Another record by now: a call was under way after all.
+        if (workshop.registry.endpoint(id) === endpoint) {
+          await workshop.removeEndpoint(id);
+        }
+      });
+      suspects.delete(id);
+    }
+  }
+}
+
+function dropOthers(suspects: Map<EndpointId, number>, idle: readonly Endpoint[]): void {
+  const ids = new Set(idle.map(({ id }) => id));
+  for (const id of suspects.keys()) {
+    if (!ids.has(id)) {
+      suspects.delete(id);
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { type DaemonStatus, type NetworkStatus, networkStatus } from "../../../src/api/status.ts";
+import { portText, statusText } from "../../../src/cli/status-text.ts";
+import type { Publication } from "../../../src/model/endpoint.ts";
+import { FakeNames } from "../../fakes/fake-names.ts";
+import { endpointId, endpointOf, ip, networkId, networkOf } from "../../fakes/requests.ts";
+
+const publication = (first: number, last = first): Publication => ({
+  protocol: "tcp",
+  hostAddress: ip("0.0.0.0"),
+  hostPortFirst: first,
+  hostPortLast: last,
+  containerAddress: ip("10.88.1.2"),
+  containerPort: 80,
+});
+
+function daemon(networks: readonly NetworkStatus[], more: Partial<DaemonStatus> = {}): DaemonStatus {
+  return {
+    apiVersion: "v1",
+    version: "0.1.0",
+    pid: 812,
+    startedAt: "2026-01-01T00:00:00.000Z",
+    uptimeSeconds: 59,
+    pluginSocket: "/run/docker/plugins/fairway.sock",
+    stateDir: "/var/lib/fairway",
+    ready: true,
+    networks,
+    ...more,
+  };
+}
+
+describe("fairway status", () => {
+  test("shows a host with a network, its containers in columns, and what to do next", () => {
+    const names = new FakeNames();
+    names.networks.set(networkId(1), "shop");
+    names.containers.set(endpointId(1), "web");
+    const network = networkStatus(
+      networkOf({ icc: false }),
+      [endpointOf({ state: "joined", publications: [publication(8080)] }), endpointOf({}, 2)],
+      names,
+    );
+    assert.equal(
+      statusText(daemon([network])),
+      [
+        "fairway 0.1.0  running 59 s   pid 812   socket /run/docker/plugins/fairway.sock",
+        "networks 1   endpoints 2   state /var/lib/fairway",
+        "",
+        "shop   bridge   10.88.1.0/24   fwba001a001a001   mtu 1500   icc off",
+        "  web            10.88.1.2   fwve001e001e001   0.0.0.0:8080->80/tcp",
+        "  e002e002e002   10.88.1.3   fwve002e002e002   (not attached)",
+        "",
+        "details: fairway status --json",
+      ].join("\n"),
+    );
+  });
+
+  test("tells a new user how to begin", () => {
+    assert.match(statusText(daemon([])), /^next: docker network create -d fairway mynet$/m);
+  });
+
+  test("says so while it is still starting", () => {
+    assert.match(statusText(daemon([], { ready: false })), /^fairway 0\.1\.0 {2}starting 59 s/);
+  });
+
+  const spans: [number, string][] = [
+    [0, "0 s"],
+    [59.9, "59 s"],
+    [60, "1 min"],
+    [3599, "59 min"],
+    [3600, "1 h"],
+    [86_399, "23 h"],
+    [86_400, "1 d"],
+    [8_640_000, "100 d"],
+  ];
+  for (const [uptimeSeconds, text] of spans) {
+    test(`${uptimeSeconds} s up is ${text}`, () => {
+      assert.ok(statusText(daemon([], { uptimeSeconds })).includes(`running ${text} `));
+    });
+  }
+
+  const ports: [Partial<Publication>, string][] = [
+    [{}, "0.0.0.0:8000->80/tcp"],
+    [{ hostPortLast: 8009 }, "0.0.0.0:8000-8009->80-89/tcp"],
+    [{ hostAddress: ip("::"), protocol: "sctp" }, "[::]:8000->80/sctp"],
+  ];
+  for (const [more, text] of ports) {
+    test(`a port reads ${text}`, () => {
+      assert.equal(portText({ ...publication(8000), ...more }), text);
+    });
+  }
+
+  test("shows a few of many ports and says how to see all", () => {
+    const publications = Array.from({ length: 30 }, (_, index) => publication(2 * index + 1));
+    const network = networkStatus(networkOf(), [endpointOf({ state: "joined", publications })], new FakeNames());
+    assert.match(statusText(daemon([network])), /0\.0\.0\.0:15->80\/tcp, and 22 more \(--json\)$/m);
+  });
+
+  test("flags what is unusual about a network, and only that", () => {
+    const flags = (more: Parameters<typeof networkOf>[0]): string =>
+      statusText(daemon([networkStatus(networkOf(more), [], new FakeNames())])).match(/mtu 1500(.*)$/m)?.[1] ?? "?";
+    assert.equal(flags({}), "");
+    assert.equal(flags({ internal: true }), "   internal");
+    assert.equal(flags({ internal: true, masquerade: false }), "   internal");
+    assert.equal(flags({ masquerade: false }), "   no masquerade");
+  });
+
+  test("no name of a container or network can act on the terminal or forge a line", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (network, container) => {
+        const names = new FakeNames();
+        names.networks.set(networkId(1), network);
+        names.containers.set(endpointId(1), container);
+        const text = statusText(daemon([networkStatus(networkOf(), [endpointOf()], names)]));
+        assert.equal(text.split("\n").length, 7);
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+        assert.doesNotMatch(text.replaceAll("\n", ""), /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
+      }),
+    );
+  });
+});
