@@ -47,7 +47,7 @@ export async function programExternalConnectivity(
         // Only now: a datagram between the two steps would set up the old flow again.
         { do: "forgetFlows", filters: planPublicationFlows(publications).filter(({ kind }) => kind === "hostPort") },
       ],
-      { signal: call.signal, forget: () => registry.putEndpoint({ ...endpoint, publications: [] }) },
+      { signal: call.signal, forget: () => registry.reduceEndpoint({ ...endpoint, publications: [] }) },
     );
   } catch (error) {
     await kernel.hostPorts.release(endpoint.id);
@@ -70,7 +70,7 @@ export async function revokeExternalConnectivity(
 async function withdraw(context: DriverContext, endpoint: Endpoint): Promise<void> {
   if (endpoint.publications.length > 0) {
     const { workshop } = context;
-    workshop.recordInAnyCase(() => workshop.registry.putEndpoint({ ...endpoint, publications: [] }));
+    workshop.recordInAnyCase(() => workshop.registry.reduceEndpoint({ ...endpoint, publications: [] }));
     await workshop.unpublish(endpoint);
   }
 }

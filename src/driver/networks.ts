@@ -28,13 +28,13 @@ export async function createNetwork(
     requireSame(existing, network);
     return;
   }
+  await context.workshop.lookAtUplink();
+  await refuseForeignBridge(context, network);
   do {
     await makeRoom(context, request, network);
-    // Another creation may have come in between.
+    // Another creation may have come in between; from here to the record nothing waits.
   } while (overlappingNetworks(network, registry.networks()).length > 0);
-  await context.workshop.lookAtUplink();
   refuseTakenBridge(context, network);
-  await refuseForeignBridge(context, network);
   registry.putNetwork(network);
   try {
     await applier.applyOrUndo(creationSteps(network), {

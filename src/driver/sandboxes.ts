@@ -28,7 +28,7 @@ export async function join(context: DriverContext, request: JoinRequest, call: C
     ],
     {
       signal: call.signal,
-      forget: () => registry.putEndpoint(endpoint),
+      forget: () => registry.reduceEndpoint(endpoint),
     },
   );
   call.onUndelivered(() => context.workshop.queue.run(endpoint.id, () => leave(context, network.id, endpoint.id)));
@@ -45,7 +45,7 @@ export async function leave(context: DriverContext, networkId: NetworkId, endpoi
     return;
   }
   const { sandboxKey: _, ...rest } = endpoint;
-  context.workshop.recordInAnyCase(() => registry.putEndpoint({ ...rest, state: "created", publications: [] }));
+  context.workshop.recordInAnyCase(() => registry.reduceEndpoint({ ...rest, state: "created", publications: [] }));
   await context.workshop.unpublish(endpoint);
   await applier.applyAll([{ do: "forgetFlows", filters: planEndpointFlows(endpoint) }]);
 }

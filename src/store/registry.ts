@@ -76,6 +76,15 @@ export class Registry {
     this.#rememberEndpoint(endpoint);
   }
 
+  /** For a record that says less than before: it is so in memory even when the store fails and throws. */
+  reduceEndpoint(endpoint: Endpoint): void {
+    try {
+      this.#store.putEndpoint(endpoint);
+    } finally {
+      this.#rememberEndpoint(endpoint);
+    }
+  }
+
   /** Forgets the network and every endpoint of it, even when the store fails and throws. */
   deleteNetwork(id: NetworkId): void {
     try {

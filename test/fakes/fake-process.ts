@@ -15,11 +15,18 @@ const infallible: readonly string[] = ["hostPorts.release"];
 export class FakeProcess {
   /** Every call so far, as "links.addVeth". */
   readonly calls: string[] = [];
+  /** Calls that were made to fail. */
+  readonly failed: string[] = [];
   readonly #failNext: { method: string; errno: string }[] = [];
   #failNth: { readonly at: number; readonly errno: string }[] = [];
   #crash: { at: number; moment: Moment } | undefined;
   #dead = false;
   readonly #onDeath: (() => void)[] = [];
+
+  /** What memory says may be ahead of the disk until the next start. */
+  get diskFailed(): boolean {
+    return this.failed.some((method) => method.startsWith("store."));
+  }
 
   get dead(): boolean {
     return this.#dead;
@@ -94,6 +101,7 @@ export class FakeProcess {
     }
     const errno = this.#takeNth(at, method) ?? this.#takeNext(method);
     if (errno !== undefined) {
+      this.failed.push(method);
       throw new KernelError(method, errno, "injected");
     }
     return at;

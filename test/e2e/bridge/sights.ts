@@ -21,14 +21,14 @@ export async function linkOf(place: Place, name: string): Promise<LinkSight> {
   return link;
 }
 
-/** Global addresses with their prefix lengths, IPv4 first. */
+/** Global addresses with their prefix lengths, sorted. */
 export async function addressesOn(place: Place, name: string): Promise<string[]> {
   interface Addresses {
     readonly addr_info: readonly { readonly local: string; readonly prefixlen: number; readonly scope: string }[];
   }
   const [link] = JSON.parse(await place.exec(["ip", "-j", "addr", "show", "dev", name])) as Addresses[];
   const global = link?.addr_info.filter(({ scope }) => scope === "global") ?? [];
-  return global.map(({ local, prefixlen }) => `${local}/${prefixlen}`);
+  return global.map(({ local, prefixlen }) => `${local}/${prefixlen}`).sort();
 }
 
 /** "default via GATEWAY dev NAME", IPv4 first. */

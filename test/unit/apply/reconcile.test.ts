@@ -40,7 +40,8 @@ describe("recovery", () => {
 
   test("on an empty host does nothing, and asks the kernel for next to nothing", async () => {
     assert.equal(host.kernel.transcript(), new FakeHost().kernel.transcript());
-    assert.deepEqual(host.run.process.calls, ["store.load", "links.listOwned", "nft.remove", "engineFirewall.retract"]);
+    const asked = ["store.load", "links.listOwned", "links.uplinkName", "nft.remove", "engineFirewall.retract"];
+    assert.deepEqual(host.run.process.calls, asked);
   });
 
   test("after a restart nothing changes, and the host ports are held again", async () => {
@@ -59,9 +60,11 @@ describe("recovery", () => {
     await host.checkNothingLeaks();
   });
 
-  test("after a reboot forwarding is on again", async () => {
+  test("after a reboot forwarding stays off until the first container comes", async () => {
     await populate();
     await host.reboot();
+    assert.equal(host.kernel.sysctls.values.get("net/ipv4/ip_forward"), "0");
+    await host.driver.join(joinRequest(2), fakeCall());
     assert.equal(host.kernel.sysctls.values.get("net/ipv4/ip_forward"), "1");
     assert.equal(host.kernel.sysctls.values.get("net/ipv6/conf/all/forwarding"), "1");
   });
@@ -196,6 +199,8 @@ describe("recovery", () => {
     process.failNext("store.deleteNetwork", "EIO");
     await assert.rejects(host.driver.createNetwork(networkRequest(2), fakeCall()), { code: "FW9001" });
     await host.driver.finishDeletes();
+    await host.checkNothingLeaks();
+    await host.restart();
     await host.checkNothingLeaks();
   });
 

@@ -203,6 +203,18 @@ describe("published ports", () => {
     await publish(["8080:80"]);
   });
 
+  test("a failing disk keeps nobody from taking ports back", async () => {
+    await attach();
+    await publish(["8080:80"]);
+    host.run.process.failNext("store.putEndpoint", "EIO");
+    await revoke();
+    assert.deepEqual([...sockets(), ...elements()], []);
+    await publish(["8081:80"]);
+    host.run.process.failNext("store.putEndpoint", "EIO");
+    await host.driver.leave(networkId(1), endpointId(1), fakeCall());
+    assert.deepEqual([...sockets(), ...elements()], []);
+  });
+
   test("a failing disk frees the ports again", async () => {
     await attach();
     host.run.process.failNext("store.putEndpoint", "EIO");

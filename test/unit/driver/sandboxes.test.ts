@@ -128,6 +128,14 @@ describe("join and leave", () => {
     assert.equal(host.kernel.links.links.has("fwve001e001e001"), false);
   });
 
+  test("a join whose success cannot be told is a leave", async () => {
+    await prepare();
+    const call = fakeCall();
+    await host.driver.join(joinRequest(), call);
+    await call.lose();
+    assert.equal(host.workshop.registry.endpoint(endpointId(1))?.state, "created");
+  });
+
   test("a leave keeps the pair, as the engine has yet to take its end back; the delete takes it", async () => {
     await prepare();
     await join();
@@ -165,10 +173,10 @@ describe("join and leave", () => {
     await leave(7);
   });
 
-  test("names are looked up after a join, not before", async () => {
+  test("names are looked up after the creation of a network and after a join, not in between", async () => {
     await prepare();
-    assert.deepEqual(host.names.refreshed, []);
-    await join();
     assert.deepEqual(host.names.refreshed, [networkId(1)]);
+    await join();
+    assert.deepEqual(host.names.refreshed, [networkId(1), networkId(1)]);
   });
 });

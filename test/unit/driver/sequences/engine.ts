@@ -44,6 +44,8 @@ class Player {
   #under: Started[] = [];
   /** A fault was injected since the last clean comparison: what it left is a reconciliation's to find. */
   #disturbed = false;
+  /** Records that could not be deleted come back with a restart. */
+  #diskFailed = false;
   readonly #foreign: string;
 
   constructor() {
@@ -233,7 +235,10 @@ class Player {
       this.#disturbed = false;
     }
     checkWorld(this.#host);
-    checkAddresses(this.#host);
+    this.#diskFailed ||= this.#host.run.process.diskFailed;
+    if (!this.#diskFailed) {
+      checkAddresses(this.#host);
+    }
     this.#model.check(this.#host.workshop.registry);
   }
 

@@ -109,6 +109,8 @@ export class Model {
       this.#endNetwork(call.network);
     } else if (call.do === "createEndpoint") {
       this.endpoints.delete(call.endpoint);
+    } else if (call.do === "join") {
+      this.#detach(call.endpoint);
     }
   }
 
