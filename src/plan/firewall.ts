@@ -47,6 +47,7 @@ export function planRuleset(): Ruleset {
           isolatedPeersChain(),
           toContainerChain(),
           fromContainerChain(),
+          leavingChain(),
           guardChain(),
           preroutingChain(),
           outputChain(),
@@ -211,11 +212,22 @@ function forwardChain(): NftChain {
     hook: { type: "filter", hook: "forward", priority: priorities.filter },
     rules: [
       { match: [toOurs], action: admit },
-      { match: [fromOurs, { leavesByBridge: false }], action: admit },
-      { match: [fromOurs, { select: ["oifname"], in: "uplinks" }], action: admit },
+      { match: [fromOurs], action: { verdict: { jump: "leaving" } } },
       { match: [], action: { vmap: "intra", select: ["iifname", "oifname"] } },
       { match: [toOurs], action: { verdict: { goto: "to_container" } } },
       { match: [fromOurs], action: { verdict: { goto: "from_container" } } },
+    ],
+  };
+}
+
+/** Asks for bridges, not for what is none: hardware has no kind, and a rule that asks for one ends there unmatched. */
+function leavingChain(): NftChain {
+  return {
+    name: "leaving",
+    rules: [
+      { match: [{ select: ["oifname"], in: "uplinks" }], action: admit },
+      { match: [{ leavesByBridge: true }], action: { verdict: "return" } },
+      { match: [], action: admit },
     ],
   };
 }

@@ -56,8 +56,8 @@ export type NftMatch =
   | { readonly destination: "local" }
   /** Link group of the interface (IFLA_GROUP). */
   | { readonly select: "iifgroup" | "oifgroup"; readonly group: number }
-  /** The packet leaves through a bridge, or through none. */
-  | { readonly leavesByBridge: boolean }
+  /** The packet leaves through a bridge. The opposite cannot be asked: nothing matches an interface without a kind. */
+  | { readonly leavesByBridge: true }
   /** The packet carries this bit in its mark. */
   | { readonly markBit: number }
   /** Prefix match, "127.0.0.0/8" or "::1/128". */

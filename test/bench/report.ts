@@ -17,8 +17,10 @@ export function detailTable(figures: readonly Figure[]): string {
   return table(["what", "unit", "fairway p50", "p95", "n", "against", "p50", "p95", "n", "base", "ratio"], rows);
 }
 
+/** Everything that is compared with something. */
 export function summaryTable(figures: readonly Figure[]): string {
-  const rows = figures.map((figure) => [
+  const compared = figures.filter(({ peer }) => peer !== undefined);
+  const rows = compared.map((figure) => [
     figure.bench,
     figure.what,
     withUnit(figure.fairway, figure.unit),

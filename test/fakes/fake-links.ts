@@ -9,7 +9,7 @@ import {
   type VethSpec,
 } from "../../src/kernel/ports.ts";
 import { type IfName, isIfName } from "../../src/model/ids.ts";
-import { hostOf, prefixContains, prefixOf } from "../../src/model/ip.ts";
+import { prefixOf } from "../../src/model/ip.ts";
 import { aliasPrefix } from "../../src/plan/names.ts";
 
 const maxBridgePorts = 1023;
@@ -92,9 +92,7 @@ export class FakeLinks implements LinkPort {
         return [];
       }
       const peerIsHome = link.kind === "veth" && link.sandboxKey === undefined;
-      const own = { name, alias: link.spec.alias, kind: link.kind, peerIsHome };
-      // The container's end carries no alias, only the group; it is listed while it is in this namespace.
-      return peerIsHome ? [own, { name: link.spec.sandbox, alias: "", kind: "veth", peerIsHome }] : [own];
+      return [{ name, alias: link.spec.alias, kind: link.kind, peerIsHome }];
     });
   }
 
@@ -209,14 +207,9 @@ export class FakeLinks implements LinkPort {
       return;
     }
     for (const name of this.#doomed) {
-      this.remove(this.#hostEndOf(name));
+      this.remove(name);
     }
     this.#doomed.clear();
-  }
-
-  #hostEndOf(name: string): string {
-    const end = this.#sandboxEnd(name);
-    return end?.sandboxKey === undefined && end !== undefined ? end.spec.host : name;
   }
 }
 
@@ -280,9 +273,4 @@ function requireAlias(alias: string): void {
 
 function taken(name: string): FairwayError {
   return new FairwayError({ code: "FW3007", what: `interface ${name} exists already and does not belong to us` });
-}
-
-/** Does the link's address list put the address on the link? */
-export function reaches(link: FakeLink | undefined, address: Parameters<typeof hostOf>[0]): boolean {
-  return link?.kind === "bridge" && link.spec.addresses.some((own) => prefixContains(prefixOf(own), hostOf(address)));
 }

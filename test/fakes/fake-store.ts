@@ -2,6 +2,7 @@ import type { Endpoint } from "../../src/model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../../src/model/ids.ts";
 import type { Network } from "../../src/model/network.ts";
 import type { StoredState, StorePort } from "../../src/store/port.ts";
+import { parseEndpointRecord, parseNetworkRecord } from "../../src/store/records.ts";
 import { type FakeProcess, throughProcess } from "./fake-process.ts";
 
 /** The disk of one host. Keeps text, as a real one does, and the reference from endpoint to network. */
@@ -21,11 +22,18 @@ export class FakeStore implements StorePort {
     ]);
   }
 
+  /** Parsed as the real store does, so that a record that could not be read again shows. */
   load(): StoredState {
     return {
-      networks: [...this.#networks.values()].map((json) => JSON.parse(json) as Network),
-      endpoints: [...this.#endpoints.values()].map(({ json }) => JSON.parse(json) as Endpoint),
+      networks: [...this.#networks.values()].map(parseNetworkRecord),
+      endpoints: [...this.#endpoints.values()].map(({ json }) => parseEndpointRecord(json)),
     };
+  }
+
+  /** What is on the disk, sorted. */
+  transcript(): string[] {
+    const texts = [...this.#networks.values(), ...[...this.#endpoints.values()].map(({ json }) => json)];
+    return texts.sort();
   }
 
   putNetwork(network: Network): void {

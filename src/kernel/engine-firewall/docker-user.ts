@@ -18,12 +18,17 @@ export interface DockerUserOptions {
   readonly markBit: number;
 }
 
+/** What the last `admit` left; a rule that others add behind the jump shows in the number of the engine's chain. */
+interface Uses {
+  readonly own: number;
+  readonly engine: number;
+}
+
 /** Our chain in the engine's packet filter, for IPv4 and IPv6, nf_tables and legacy iptables. */
 export class DockerUserChain implements EngineFirewallPort {
   readonly #options: DockerUserOptions;
   readonly #variants: readonly FilterVariant[];
-  /** Rules of our chain and the jump to it, as the last `admit` left them. */
-  #expectedUses: number | undefined;
+  readonly #left = new Map<FilterVariant, Uses>();
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(transport: NetlinkTransport, options: DockerUserOptions) {
@@ -32,9 +37,10 @@ export class DockerUserChain implements EngineFirewallPort {
   }
 
   async isAdmitted(): Promise<boolean> {
-    for (const { look } of this.#variants) {
-      const { hasEngineChain, ownUses } = await look(this.#options.chain);
-      if (hasEngineChain && ownUses !== this.#expectedUses) {
+    for (const variant of this.#variants) {
+      const { hasEngineChain, engineUses, ownUses } = await variant.look(this.#options.chain);
+      const left = this.#left.get(variant);
+      if (hasEngineChain && (ownUses !== left?.own || engineUses !== left.engine)) {
         return false;
       }
     }
@@ -43,11 +49,14 @@ export class DockerUserChain implements EngineFirewallPort {
 
   admit(): Promise<void> {
     return this.#inTurn(async () => {
-      const parts: ChainParts = this.#options;
       for (const variant of this.#variants) {
-        await admitIn(variant, parts);
+        const left = await admitIn(variant, this.#options);
+        if (left === undefined) {
+          this.#left.delete(variant);
+        } else {
+          this.#left.set(variant, left);
+        }
       }
-      this.#expectedUses = chainRules(parts).length + 1;
     });
   }
 
@@ -67,21 +76,25 @@ export class DockerUserChain implements EngineFirewallPort {
   }
 }
 
-async function admitIn({ program, look }: FilterVariant, parts: ChainParts): Promise<void> {
-  const { hasEngineChain, dropsForwarded } = await look(parts.chain);
+/** Undefined: there is nothing to be admitted to, or no way to. */
+async function admitIn({ program, look }: FilterVariant, parts: ChainParts): Promise<Uses | undefined> {
+  const { hasEngineChain, engineUses, dropsForwarded } = await look(parts.chain);
   if (!hasEngineChain) {
-    return;
+    return undefined;
   }
   try {
     const listed = await list(program, parts.chain);
     if (!isAdmitted(listed, parts)) {
       await restore(program, admitScript(parts, engineChain, listed));
     }
+    // From the look before the change: what others added meanwhile is noticed at the next one.
+    return { own: chainRules(parts).length + 1, engine: engineUses - listed.jumps + 1 };
   } catch (error) {
     // Where the engine lets everything pass, there is nothing to be admitted to.
     if (dropsForwarded || !isMissingProgram(error)) {
       throw error;
     }
+    return undefined;
   }
 }
 

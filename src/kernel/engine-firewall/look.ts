@@ -19,6 +19,8 @@ export const engineChain = "DOCKER-USER";
 
 export interface FilterLook {
   readonly hasEngineChain: boolean;
+  /** Rules in the engine's chain, and for nf_tables the jumps to it as well; 0 without the chain. */
+  readonly engineUses: number;
   /** Rules in our chain and jumps to it, as the kernel counts them; 0 without the chain. */
   readonly ownUses: number;
   /** Forwarded packets that nobody accepts are lost. */
@@ -47,9 +49,14 @@ async function lookAtNft(transport: NetlinkTransport, family: number, ownChain: 
   const forward = engine === undefined ? undefined : await findNftChain(transport, family, "FORWARD");
   return {
     hasEngineChain: engine !== undefined,
-    ownUses: own?.get(NFTA_CHAIN_USE)?.readUInt32BE() ?? 0,
+    engineUses: usesOf(engine),
+    ownUses: usesOf(own),
     dropsForwarded: forward?.get(NFTA_CHAIN_POLICY)?.readUInt32BE() === NF_DROP,
   };
+}
+
+function usesOf(chain: Map<number, Buffer> | undefined): number {
+  return chain?.get(NFTA_CHAIN_USE)?.readUInt32BE() ?? 0;
 }
 
 async function findNftChain(
@@ -82,6 +89,7 @@ async function lookAtLegacy(
   const lines = listing.split("\n");
   return {
     hasEngineChain: lines.includes(`-N ${engineChain}`),
+    engineUses: lines.filter((line) => line.startsWith(`-A ${engineChain} `)).length,
     ownUses: lines.filter((line) => line.startsWith(`-A ${ownChain} `) || line.endsWith(` -j ${ownChain}`)).length,
     dropsForwarded: lines.includes("-P FORWARD DROP"),
   };

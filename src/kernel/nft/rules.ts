@@ -97,8 +97,7 @@ class RuleWriter {
     } else if ("group" in match) {
       this.add(loadMeta(match.select, firstRegister), compare("equal", firstRegister, hostNumber(match.group)));
     } else if ("leavesByBridge" in match) {
-      const operator = match.leavesByBridge ? "equal" : "notEqual";
-      this.add(loadMeta("oifkind", firstRegister), compare(operator, firstRegister, interfaceKind("bridge")));
+      this.add(loadMeta("oifkind", firstRegister), compare("equal", firstRegister, interfaceKind("bridge")));
     } else if ("markBit" in match) {
       const bit = hostNumber(match.markBit);
       this.add(loadMeta("mark", firstRegister), mask(firstRegister, bit), compare("equal", firstRegister, bit));

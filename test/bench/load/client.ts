@@ -1,6 +1,7 @@
 /**
  * client.ts connect|echo|stream ADDRESS PORT DURATION_MS: prints one number.
- * connect: new connections per second, one at a time, each with one byte there and back.
+ * connect: new connections per second, one at a time, each with one byte there and back: one by the median time, so
+ * that moments in which other programs had the processor do not count.
  * echo: median round trip of one byte over one connection, in microseconds. stream: Gbit/s of one connection.
  */
 import { isMode, type Mode, modes } from "./modes.ts";
@@ -17,31 +18,35 @@ const measures: Readonly<Record<Mode, (target: Uint8Array, durationMs: number) =
 };
 
 function newConnections(target: Uint8Array, durationMs: number): number {
-  let count = 0;
-  const startMs = performance.now();
-  let nowMs = startMs;
-  for (; nowMs - startMs < durationMs; nowMs = performance.now()) {
+  const once = (): void => {
     const fd = open(target, modes.connect);
     receiveOne(fd);
     close(fd);
-    count += 1;
-  }
-  return (count / (nowMs - startMs)) * 1000;
+  };
+  return 1000 / medianMs(once, durationMs);
 }
 
 function roundTrip(target: Uint8Array, durationMs: number): number {
   const fd = open(target, modes.echo);
-  const samplesMs: number[] = [];
-  const startMs = performance.now();
-  for (let nowMs = startMs; nowMs - startMs < durationMs; ) {
+  const once = (): void => {
     check("send", send(fd, one, 0));
     receiveOne(fd);
+  };
+  const ms = medianMs(once, durationMs);
+  close(fd);
+  return ms * 1000;
+}
+
+function medianMs(action: () => void, durationMs: number): number {
+  const samples: number[] = [];
+  const startMs = performance.now();
+  for (let nowMs = startMs; nowMs - startMs < durationMs; ) {
+    action();
     const endMs = performance.now();
-    samplesMs.push(endMs - nowMs);
+    samples.push(endMs - nowMs);
     nowMs = endMs;
   }
-  close(fd);
-  return (samplesMs.sort((a, b) => a - b)[samplesMs.length >> 1] ?? Number.NaN) * 1000;
+  return samples.sort((a, b) => a - b)[samples.length >> 1] ?? Number.NaN;
 }
 
 function throughput(target: Uint8Array, durationMs: number): number {

@@ -46,7 +46,7 @@ function matchText(match: NftMatch): string {
     return `${match.select} 0x${match.group.toString(16)}`;
   }
   if ("leavesByBridge" in match) {
-    return `${match.leavesByBridge ? "leaves" : "does not leave"} by a bridge`;
+    return "leaves by a bridge";
   }
   if ("markBit" in match) {
     return `mark has 0x${match.markBit.toString(16)}`;

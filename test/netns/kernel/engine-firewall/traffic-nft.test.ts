@@ -1,0 +1,3 @@
+import { testEngineFirewallTraffic } from "./traffic.ts";
+
+testEngineFirewallTraffic("nft");

@@ -1,0 +1,22 @@
+import { describe } from "node:test";
+import { hostPortsContract } from "../../fakes/contract/host-ports.ts";
+import { linksContract } from "../../fakes/contract/links.ts";
+import { nftContract } from "../../fakes/contract/nft.ts";
+import type { Subject } from "../../fakes/contract/subject.ts";
+import { FakeKernel } from "../../fakes/fake-kernel.ts";
+import { FakeProcess } from "../../fakes/fake-process.ts";
+
+async function open(): Promise<Subject> {
+  const world = new FakeKernel();
+  return {
+    kernel: world.open(new FakeProcess()),
+    addForeignLink: async (name) => world.links.addForeign(name),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+describe("the fake kernel", () => {
+  linksContract(open);
+  nftContract(open);
+  hostPortsContract(open);
+});
