@@ -23,6 +23,7 @@ const debianPackages = {
   conntrack: ["/usr/sbin/conntrack"],
   curl: ["/usr/bin/curl"],
   "docker-compose": ["/usr/bin/docker-compose"],
+  "iputils-ping": ["/bin/ping"],
   iproute2: ["/sbin/ip"],
   ethtool: ["/usr/sbin/ethtool"],
   procps: ["/usr/bin/ps"],

@@ -16,7 +16,7 @@ import { createFakeLog } from "./fake-log.ts";
 import { FakeNames } from "./fake-names.ts";
 import { elementLines } from "./fake-nft.ts";
 import { FakeProcess } from "./fake-process.ts";
-import { FakeStore } from "./fake-store.ts";
+import { canonicalJson, FakeStore } from "./fake-store.ts";
 import { remember } from "./remember.ts";
 
 /** One run of the daemon on a fake host. */
@@ -121,7 +121,7 @@ export function checkWorld(host: FakeHost): void {
   const networks = registry.networks();
   const { kernel } = host;
   if (!host.run.process.diskFailed) {
-    const memory = [...networks, ...registry.endpoints()].map((record) => remember(texts, record, jsonOf));
+    const memory = [...networks, ...registry.endpoints()].map((record) => remember(texts, record, canonicalJson));
     assert.deepEqual(host.store.transcript(), memory.sort(), "disk and memory");
   }
   checkLinks(host, factsOf(host));
@@ -142,10 +142,6 @@ function wantedElements(registry: Registry): NftElement[] {
     ...registry.networks().flatMap((network) => remember(wishes, network, () => planNetworkElements(network))),
     ...registry.endpoints().flatMap((one) => remember(wishes, one, () => planPublicationElements(one.publications))),
   ];
-}
-
-function jsonOf(record: Network | Endpoint): string {
-  return JSON.stringify(record);
 }
 
 function checkLinks(host: FakeHost, facts: HostFacts): void {

@@ -5,6 +5,14 @@ import type { StoredState, StorePort } from "../../src/store/port.ts";
 import { parseEndpointRecord, parseNetworkRecord } from "../../src/store/records.ts";
 import { type FakeProcess, throughProcess } from "./fake-process.ts";
 
+/** The same text for the same content, in whatever order its keys came. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) => {
+    const isObject = typeof part === "object" && part !== null && !Array.isArray(part);
+    return isObject ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part;
+  });
+}
+
 /** The disk of one host. Keeps text, as a real one does, and the reference from endpoint to network. */
 export class FakeStore implements StorePort {
   readonly #networks = new Map<NetworkId, string>();
@@ -37,14 +45,14 @@ export class FakeStore implements StorePort {
   }
 
   putNetwork(network: Network): void {
-    this.#networks.set(network.id, JSON.stringify(network));
+    this.#networks.set(network.id, canonicalJson(network));
   }
 
   putEndpoint(endpoint: Endpoint): void {
     if (!this.#networks.has(endpoint.networkId)) {
       throw new Error("FOREIGN KEY constraint failed");
     }
-    this.#endpoints.set(endpoint.id, { networkId: endpoint.networkId, json: JSON.stringify(endpoint) });
+    this.#endpoints.set(endpoint.id, { networkId: endpoint.networkId, json: canonicalJson(endpoint) });
   }
 
   deleteNetwork(id: NetworkId): void {
