@@ -18,7 +18,9 @@ export function createExecutors(kernel: Kernel, firewall: Firewall, onForwarding
         await kernel.engineFirewall.admit();
       }
     },
-    ensureBridge: (step) => kernel.links.ensureBridge(step.spec),
+    ensureBridge: async (step) => {
+      await kernel.links.ensureBridge(step.spec);
+    },
     addVeth: (step) => kernel.links.addVeth(step.spec),
     deleteLinks: async (step) => kernel.links.deleteLater(step.names),
     changeElements: (step) => firewall.change(step),

@@ -1,9 +1,10 @@
 import type { OwnedLink } from "../kernel/ports.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, IfName, NetworkId } from "../model/ids.ts";
-import { planBridge } from "../plan/bridge.ts";
+import type { Network } from "../model/network.ts";
+import { planBridge, planVeth } from "../plan/bridge.ts";
 import type { PortClaim } from "../plan/specs.ts";
-import type { Workshop } from "./workshop.ts";
+import { hostFacts, type Workshop } from "./workshop.ts";
 
 /** At every start, before the first call is served: the kernel as the last run left it, or an empty one after a reboot. */
 export async function recover(workshop: Workshop): Promise<void> {
@@ -106,9 +107,18 @@ async function restoreNetwork(workshop: Workshop, id: NetworkId): Promise<void> 
     return;
   }
   try {
-    await workshop.kernel.links.ensureBridge(planBridge(network));
+    if (await workshop.kernel.links.ensureBridge(planBridge(network))) {
+      await attachContainers(workshop, network);
+    }
   } catch (error) {
     workshop.log.error("could not restore a network", { networkId: id, error: String(error) });
+  }
+}
+
+/** Of a bridge that somebody removed, the pairs are still there, with nothing to lead to. */
+async function attachContainers({ registry, kernel }: Workshop, network: Network): Promise<void> {
+  for (const endpoint of registry.endpointsOf(network.id).filter(({ state }) => state === "joined")) {
+    await kernel.links.attachVeth(planVeth(network, endpoint, hostFacts(kernel)));
   }
 }
 

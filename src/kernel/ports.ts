@@ -49,15 +49,17 @@ export interface HostRoute {
 
 export interface LinkPort {
   /**
-   * Creates the bridge, or brings an existing one of ours to this state.
+   * Creates the bridge, or brings an existing one of ours to this state. True: it is new, and has no ports.
    * @throws FairwayError FW3007 when the name belongs to somebody else's interface.
    */
-  ensureBridge(spec: BridgeSpec): Promise<void>;
+  ensureBridge(spec: BridgeSpec): Promise<boolean>;
   /**
    * Creates the pair attached and up on the host side. A leftover pair of ours with this name is replaced.
    * @throws FairwayError FW3008 when the bridge takes no more ports.
    */
   addVeth(spec: VethSpec): Promise<void>;
+  /** Puts a pair that exists back into its bridge, which is new; a pair that is gone is fine. */
+  attachVeth(spec: VethSpec): Promise<void>;
   /** Queues links of ours for deletion; absent ones are fine. Resolves when queued, not when gone. */
   deleteLater(names: readonly IfName[]): void;
   /** Resolves when everything queued so far is gone from the kernel. */

@@ -72,7 +72,7 @@ export function watchDelivery(response: ServerResponse, socket: Socket): Promise
 export function tookTooLong(method: string, deadlineMs: number): FairwayError {
   return new FairwayError({
     code: "FW5006",
-    what: `${method} took longer than ${deadlineMs} ms`,
+    what: `the call ${method} took longer than ${deadlineMs} ms`,
     why: "the engine would wait for ever, and other containers of the network with it",
     fix: "run the command again; if that fails too, look into the daemon's log",
   });
@@ -85,7 +85,7 @@ export function hungUp(method: string): FairwayError {
 export function contentLost(method: string): FairwayError {
   return new FairwayError({
     code: "FW5002",
-    what: `${method} arrived without its content`,
+    what: `the call ${method} arrived without its content`,
     why: "the engine lost the connection to fairway and repeats such a call empty",
     fix: "run the command again",
   });

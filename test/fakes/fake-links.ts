@@ -32,7 +32,7 @@ export class FakeLinks implements LinkPort {
     this.links.set(name, { kind: "foreign", what });
   }
 
-  async ensureBridge(spec: BridgeSpec): Promise<void> {
+  async ensureBridge(spec: BridgeSpec): Promise<boolean> {
     requireNames(spec.name);
     requireAlias(spec.alias);
     this.#finish(spec.name);
@@ -44,6 +44,14 @@ export class FakeLinks implements LinkPort {
       throw new KernelError(`add address to ${spec.name}`, "EACCES");
     }
     this.links.set(spec.name, { kind: "bridge", spec });
+    return existing === undefined;
+  }
+
+  async attachVeth(spec: VethSpec): Promise<void> {
+    const link = this.links.get(spec.host);
+    if (link?.kind === "veth") {
+      link.bridge = spec.bridge;
+    }
   }
 
   async addVeth(spec: VethSpec): Promise<void> {

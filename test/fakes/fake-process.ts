@@ -15,6 +15,8 @@ const infallible: readonly string[] = ["hostPorts.release"];
 export class FakeProcess {
   /** Every call so far, as "links.addVeth". */
   readonly calls: string[] = [];
+  /** How many turns of the microtask queue a call takes besides the first. */
+  delayTurns = 0;
   /** Calls that were made to fail. */
   readonly failed: string[] = [];
   readonly #failNext: { method: string; errno: string }[] = [];
@@ -80,8 +82,10 @@ export class FakeProcess {
 
   async call<T>(method: string, run: () => Promise<T>): Promise<T> {
     const at = this.#enter(method);
-    // Like a message to a thread: the effect comes a turn later, and others may come in between.
-    await undefined;
+    // Like a message to a thread: the effect comes some turns later, and others may come in between.
+    for (let turn = 0; turn <= this.delayTurns; turn += 1) {
+      await undefined;
+    }
     if (this.#dead) {
       return never();
     }

@@ -102,7 +102,10 @@ test("a creation without content asks for a repetition of the command", async (t
     for (const content of ["", "\n"]) {
       const { status, body } = await call(room, method, content);
       assert.equal(status, 200);
-      assert.match(body.Err, new RegExp(`^${method} arrived without its content\n.*\n.*run the command again.*FW5002`));
+      assert.match(
+        body.Err,
+        new RegExp(`^the call ${method} arrived without its content\n.*\n.*run the command again.*FW5002`),
+      );
     }
   }
   assert.deepEqual(room.driver.calls, []);
@@ -207,7 +210,7 @@ test("a call over the deadline is answered, and undone when it succeeds later", 
   });
   const { status, body } = await call(room, "CreateEndpoint", ids);
   assert.equal(status, 200);
-  assert.match(body.Err, /^CreateEndpoint took longer than 50 ms\n[\s\S]*FW5006/);
+  assert.match(body.Err, /^the call CreateEndpoint took longer than 50 ms\n[\s\S]*FW5006/);
   assert.deepEqual(seen.undone, [], "not before the call has settled");
   release.resolve();
   await until(() => seen.undone.length === 2, "the undos ran");

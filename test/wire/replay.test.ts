@@ -32,10 +32,14 @@ test("what the recorded engines meant reaches the driver", async (t) => {
   const [aux] = [new Map([["dns", "10.66.0.53"]])];
   const second = request("createNetwork", 1);
   assert.deepEqual(second["options"], options);
-  assert.deepEqual(second["ipv4"], [{ addressSpace: "LocalDefault", subnet: "10.66.0.0/16", gateway: "10.66.0.254/16", aux }]);
+  assert.deepEqual(second["ipv4"], [
+    { addressSpace: "LocalDefault", subnet: "10.66.0.0/16", gateway: "10.66.0.254/16", aux },
+  ]);
   assert.equal(request("createNetwork", 2)["ipv6Enabled"], true);
   assert.equal(request("createNetwork", 3)["internal"], true);
-  assert.deepEqual(request("createNetwork", 5)["ipv4"], [{ addressSpace: "null", subnet: "0.0.0.0/0", aux: new Map() }]);
+  assert.deepEqual(request("createNetwork", 5)["ipv4"], [
+    { addressSpace: "null", subnet: "0.0.0.0/0", aux: new Map() },
+  ]);
   const ports = [
     { protocol: "tcp", containerPort: 80, hostPortFirst: 8080, hostPortLast: 8080 },
     { protocol: "udp", containerPort: 53, hostPortFirst: 5353, hostPortLast: 5353, hostAddress: "127.0.0.1" },

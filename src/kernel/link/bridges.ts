@@ -26,10 +26,11 @@ export class Bridges {
   }
 
   /** A bridge that could not be finished is deleted again; one that existed before stays. */
-  async ensure(spec: BridgeSpec): Promise<void> {
+  async ensure(spec: BridgeSpec): Promise<boolean> {
     const isNew = await this.#create(spec);
     try {
       await this.#converge(spec, isNew);
+      return isNew;
     } catch (error) {
       if (isNew) {
         await this.#rtnetlink.attempt([{ what: `delete bridge ${spec.name}`, message: deleteLink(spec.name) }]);

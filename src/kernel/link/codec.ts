@@ -109,6 +109,13 @@ export function deleteLink(name: string): Buffer {
 }
 
 /** Deletes every link of the group at once. */
+export function setLinkMaster(name: string, bridgeIndex: number): Buffer {
+  return message(rt.RTM_SETLINK, NLM_F_ACK, linkHeader(), [
+    textAttribute(rt.IFLA_IFNAME, name),
+    u32Attribute(rt.IFLA_MASTER, bridgeIndex),
+  ]);
+}
+
 export function deleteLinkGroup(group: number): Buffer {
   return message(rt.RTM_DELLINK, NLM_F_ACK, linkHeader(), [u32Attribute(rt.IFLA_GROUP, group)]);
 }

@@ -40,14 +40,18 @@ export class RtnetlinkLinks implements LinkPort {
     this.#options = options;
   }
 
-  async ensureBridge(spec: BridgeSpec): Promise<void> {
+  async ensureBridge(spec: BridgeSpec): Promise<boolean> {
     await this.#reaper.gone(spec.name);
-    await this.#bridges.ensure(spec);
+    return await this.#bridges.ensure(spec);
   }
 
   async addVeth(spec: VethSpec): Promise<void> {
     await this.#reaper.gone(spec.host);
     await this.#veths.add(spec);
+  }
+
+  attachVeth(spec: VethSpec): Promise<void> {
+    return this.#veths.attach(spec);
   }
 
   deleteLater(names: readonly IfName[]): void {

@@ -1,7 +1,7 @@
 import { FairwayError } from "../../errors.ts";
 import { deriveMac } from "../../model/mac.ts";
 import { KernelError, type SysctlPort, type VethSpec } from "../ports.ts";
-import { activatePort, createVeth, deleteLink } from "./codec.ts";
+import { activatePort, createVeth, deleteLink, setLinkMaster } from "./codec.ts";
 import { describeLink } from "./parse.ts";
 import type { Rtnetlink } from "./rtnetlink.ts";
 
@@ -33,16 +33,30 @@ export class Veths {
   async add(spec: VethSpec): Promise<void> {
     const wasKnown = this.#bridgeIndexes.has(spec.bridge);
     let refused = await this.#create(spec);
-    if (wasKnown && (refused?.errno === "EINVAL" || refused?.errno === "ENODEV")) {
-      this.#bridgeIndexes.delete(spec.bridge);
-      refused = await this.#create(spec);
-    }
+    // The kernel looks at names before it looks at the bridge.
     if (refused?.errno === "EEXIST") {
       await this.#removeLeftover(spec);
       refused = await this.#create(spec);
     }
+    if (wasKnown && (refused?.errno === "EINVAL" || refused?.errno === "ENODEV")) {
+      this.#bridgeIndexes.delete(spec.bridge);
+      refused = await this.#create(spec);
+    }
     if (refused !== undefined) {
       throw refused.errno === "EXFULL" ? bridgeIsFull(spec, refused) : refused;
+    }
+  }
+
+  async attach(spec: VethSpec): Promise<void> {
+    this.#bridgeIndexes.delete(spec.bridge);
+    const bridgeIndex = await this.#bridgeIndex(spec);
+    const refusals = await this.#rtnetlink.attempt([
+      { what: `attach ${spec.host} to ${spec.bridge}`, message: setLinkMaster(spec.host, bridgeIndex) },
+      { what: `set up bridge port ${spec.host}`, message: this.#activation(spec) },
+    ]);
+    const [refused] = refusals.filter((error) => error !== undefined);
+    if (refused !== undefined && refused.errno !== "ENODEV") {
+      throw refused;
     }
   }
 
@@ -62,21 +76,24 @@ export class Veths {
       group: spec.group,
       bridgeIndex: await this.#bridgeIndex(spec),
     });
-    const activate = activatePort({
-      name: spec.host,
-      alias: spec.alias,
-      isolated: spec.isolated,
-      ipv6: spec.mtu >= minIpv6MtuBytes && this.#kernelHasIpv6(),
-    });
     const [created, activated] = await this.#rtnetlink.attempt([
       { what: `create veth pair ${spec.host}`, message: create },
-      { what: `set up bridge port ${spec.host}`, message: activate },
+      { what: `set up bridge port ${spec.host}`, message: this.#activation(spec) },
     ]);
     if (created === undefined && activated !== undefined) {
       await this.#rtnetlink.attempt([{ what: `delete ${spec.host}`, message: deleteLink(spec.host) }]);
       throw activated;
     }
     return created;
+  }
+
+  #activation(spec: VethSpec): Buffer {
+    return activatePort({
+      name: spec.host,
+      alias: spec.alias,
+      isolated: spec.isolated,
+      ipv6: spec.mtu >= minIpv6MtuBytes && this.#kernelHasIpv6(),
+    });
   }
 
   /** Either name may be the one that exists; a link that a crash left without alias still has the group. */

@@ -153,4 +153,15 @@ describe(`engine ${engineUnderTest()} and host restarts`, () => {
     await host.docker("network", "rm", "flushed");
     await assertNoLeaks(host);
   });
+
+  test("a bridge deleted by somebody else comes back with its containers attached", async () => {
+    await host.docker("network", "create", "-d", "fairway", "-o", "bridge_name=fwgone0", "gone");
+    await host.docker("run", "-d", "--name", "there", "--network", "gone", "-p", "8083:80", TEST_IMAGE);
+    await whoEventually(client, uplink(), 8083);
+    await host.exec(["ip", "link", "delete", "fwgone0"]);
+    await whoEventually(client, uplink(), 8083);
+    await host.docker("rm", "-f", "there");
+    await host.docker("network", "rm", "gone");
+    await assertNoLeaks(host);
+  });
 });

@@ -9,6 +9,9 @@ export const addresses = {
   gateway: { ipv4: "10.88.0.1", ipv6: "fd00:88::1" },
   first: { ipv4: "10.88.0.2", ipv6: "fd00:88::2" },
   second: { ipv4: "10.88.0.3", ipv6: "fd00:88::3" },
+  sideGateway: { ipv4: "10.77.0.1", ipv6: "fd00:77::1" },
+  /** Behind a bridge of its own, where a test adds one. */
+  side: { ipv4: "10.77.0.2", ipv6: "fd00:77::2" },
 } as const;
 
 export interface SmallWorld extends AsyncDisposable {
@@ -40,8 +43,9 @@ export async function buildSmallWorld(): Promise<SmallWorld> {
     `addr add ${addresses.client.ipv6}/64 dev eth0 nodad`,
     "link set eth0 up",
   );
-  await plugIn(first, "v1", addresses.first);
-  await plugIn(second, "v2", addresses.second);
+  const onBridge = { bridge: "br0", gateway: addresses.gateway };
+  await plugIn(first, { ...onBridge, port: "v1", own: addresses.first });
+  await plugIn(second, { ...onBridge, port: "v2", own: addresses.second });
   writeSysctl("net/ipv4/ip_forward", "1");
   writeSysctl("net/ipv6/conf/all/forwarding", "1");
   writeSysctl("net/ipv4/conf/br0/route_localnet", "1");
@@ -58,10 +62,34 @@ export function writeSysctl(path: string, value: string): void {
   writeFileSync(`/proc/sys/${path}`, value);
 }
 
-async function plugIn(sandbox: Sandbox, port: string, own: { ipv4: string; ipv6: string }): Promise<void> {
+/** Second bridge of the small world, with one container. */
+export async function addSideBridge(bridge: string, container: Sandbox): Promise<void> {
+  const { side, sideGateway } = addresses;
+  await ipHere(
+    `link add ${bridge} type bridge mcast_snooping 0`,
+    `link set ${bridge} up`,
+    `addr add ${sideGateway.ipv4}/24 dev ${bridge}`,
+    `addr add ${sideGateway.ipv6}/64 dev ${bridge} nodad`,
+  );
+  await plugIn(container, { bridge, port: "v3", own: side, gateway: sideGateway });
+}
+
+interface Plug {
+  readonly bridge: string;
+  readonly port: string;
+  readonly own: AddressPair;
+  readonly gateway: AddressPair;
+}
+
+interface AddressPair {
+  readonly ipv4: string;
+  readonly ipv6: string;
+}
+
+async function plugIn(sandbox: Sandbox, { bridge, port, own, gateway }: Plug): Promise<void> {
   await ipHere(
     `link add ${port} type veth peer name eth0 netns ${sandbox.pid}`,
-    `link set ${port} master br0`,
+    `link set ${port} master ${bridge}`,
     `link set ${port} type bridge_slave hairpin on`,
     `link set ${port} up`,
   );
@@ -69,7 +97,7 @@ async function plugIn(sandbox: Sandbox, port: string, own: { ipv4: string; ipv6:
     `addr add ${own.ipv4}/24 dev eth0`,
     `addr add ${own.ipv6}/64 dev eth0 nodad`,
     "link set eth0 up",
-    `route add default via ${addresses.gateway.ipv4}`,
-    `route add ::/0 via ${addresses.gateway.ipv6}`,
+    `route add default via ${gateway.ipv4}`,
+    `route add ::/0 via ${gateway.ipv6}`,
   );
 }

@@ -237,8 +237,7 @@ describe("recovery", () => {
       await host.checkNothingLeaks();
     });
 
-    // LinkPort cannot attach a pair that exists to a bridge that is new.
-    test("a bridge is rebuilt with its containers attached", { todo: true }, async () => {
+    test("a bridge is rebuilt with its containers attached", async () => {
       await populate();
       host.kernel.links.remove("fwba001a001a001");
       await host.quiet();

@@ -19,7 +19,7 @@ test("edit distance of known pairs", () => {
   }
 });
 
-test("edit distance is symmetric, zero for equals only, and grows by at most one per edit", () => {
+test("edit distance is symmetric, zero for equals only, and grows little per edit", () => {
   const word = fc.string({ unit: fc.constantFrom("a", "b", "c"), maxLength: 8 });
   fc.assert(
     fc.property(word, word, fc.nat(8), (a, b, position) => {
@@ -27,7 +27,8 @@ test("edit distance is symmetric, zero for equals only, and grows by at most one
       assert.equal(editDistance(a, b) === 0, a === b);
       assert.ok(editDistance(a, b) >= Math.abs(a.length - b.length));
       const edited = `${b.slice(0, position)}x${b.slice(position)}`;
-      assert.ok(editDistance(a, edited) <= editDistance(a, b) + 1);
+      // One for the new letter, and one when it parts a swapped pair, which then counts as two edits.
+      assert.ok(editDistance(a, edited) <= editDistance(a, b) + 2);
     }),
   );
 });

@@ -52,7 +52,12 @@ test("pools keep the gateway's host bits and lose the subnet's", () => {
   const IPv6Data = [{ Pool: "FD00:0::/64", Gateway: "fd00::0:1/64" }, { Pool: "::/0" }, {}];
   const { ipv4, ipv6 } = network({ IPv4Data, IPv6Data });
   assert.deepEqual(ipv4, [
-    { addressSpace: "LocalDefault", subnet: "10.1.0.0/16", gateway: "10.1.0.254/16", aux: new Map([["dns", "10.1.0.53"]]) },
+    {
+      addressSpace: "LocalDefault",
+      subnet: "10.1.0.0/16",
+      gateway: "10.1.0.254/16",
+      aux: new Map([["dns", "10.1.0.53"]]),
+    },
     { subnet: "10.2.0.0/24", aux: new Map([["", "10.2.0.9"]]) },
   ]);
   const aux = new Map();

@@ -6,19 +6,18 @@ import { NfnetlinkNft } from "../../../../src/kernel/nft/nfnetlink-nft.ts";
 import { planRuleset } from "../../../../src/plan/firewall.ts";
 import type { NftElement } from "../../../../src/plan/ruleset.ts";
 import { run } from "../../../lab/exec.ts";
-import { addresses, buildSmallWorld, type SmallWorld } from "../host.ts";
+import { addresses, addSideBridge, buildSmallWorld, type SmallWorld } from "../host.ts";
 import { ipHere, Sandbox } from "../sandbox.ts";
 import { createDockerUser, EngineFilter, engineRules, type Kind, laterEngineRules } from "./rig.ts";
 
-const { host, client, first } = addresses;
+const { host, client, first, side: foreign, sideGateway: foreignGateway } = addresses;
 const families = ["ipv4", "ipv6"] as const;
 type Family = (typeof families)[number];
 const quick = { timeoutMs: 500 };
 
-/** Behind a bridge of another engine whose name tells nothing. */
-const foreign = { ipv4: "10.77.0.2", ipv6: "fd00:77::2" };
-const foreignGateway = { ipv4: "10.77.0.1", ipv6: "fd00:77::1" };
-/** Further addresses of the client. */
+/** Of another engine; its name tells nothing. */
+const foreignBridge = "mynet";
+/** Another address of the client. */
 const refusedClient = { ipv4: "192.0.2.66", ipv6: "2001:db8::66" };
 const bridgedUplink = "br-lan";
 const programOf = { ipv4: "iptables", ipv6: "ip6tables" } as const;
@@ -47,7 +46,7 @@ export function testEngineFirewallTraffic(kind: Kind): void {
   before(async () => {
     world = await buildSmallWorld();
     stranger = await Sandbox.open();
-    await addForeignBridge(stranger);
+    await addSideBridge(foreignBridge, stranger);
     await world.client.ip(
       `addr add ${refusedClient.ipv4}/24 dev eth0`,
       `addr add ${refusedClient.ipv6}/64 dev eth0 nodad`,
@@ -128,14 +127,25 @@ export function testEngineFirewallTraffic(kind: Kind): void {
     test(`${family}: a foreign bridge is left to its own rules, whatever its name`, async () => {
       assert.equal(await world.first.ask("tcp", foreign[family], 80, quick), "timeout");
       assert.equal(await world.first.ask("tcp", client[family], 80, quick), `client ${host[family]}`);
-      const opened = ["-A", "FORWARD", "-o", "mynet", "-p", "tcp", "--dport", "81", "-j", "ACCEPT"];
+      const opened = ["-A", "FORWARD", "-o", foreignBridge, "-p", "tcp", "--dport", "81", "-j", "ACCEPT"];
       await filter.alter(opened, programOf[family]);
       assert.equal(await world.first.ask("tcp", foreign[family], 81, quick), `stranger ${foreignGateway[family]}`);
       assert.equal(await world.first.ask("tcp", foreign[family], 80, quick), "timeout");
     });
 
     test(`${family}: a foreign bridge reaches our published ports, and nothing else by our rule`, async () => {
-      const back = ["-A", "FORWARD", "-o", "mynet", "-m", "conntrack", "--ctstate", "ESTABLISHED", "-j", "ACCEPT"];
+      const back = [
+        "-A",
+        "FORWARD",
+        "-o",
+        foreignBridge,
+        "-m",
+        "conntrack",
+        "--ctstate",
+        "ESTABLISHED",
+        "-j",
+        "ACCEPT",
+      ];
       await filter.alter(back, programOf[family]);
       assert.equal(await stranger.ask("tcp", host[family], 8080, quick), `first ${foreign[family]}`);
       assert.equal(await stranger.ask("tcp", first[family], 80, quick), "timeout");
@@ -183,23 +193,4 @@ function subnetOf(address: string): string {
 
 function addressCommand(address: string, device: string): string {
   return address.includes(":") ? `addr add ${address}/64 dev ${device} nodad` : `addr add ${address}/24 dev ${device}`;
-}
-
-async function addForeignBridge(container: Sandbox): Promise<void> {
-  await ipHere(
-    "link add mynet type bridge mcast_snooping 0",
-    "link set mynet up",
-    addressCommand(foreignGateway.ipv4, "mynet"),
-    addressCommand(foreignGateway.ipv6, "mynet"),
-    `link add m1 type veth peer name eth0 netns ${container.pid}`,
-    "link set m1 master mynet",
-    "link set m1 up",
-  );
-  await container.ip(
-    addressCommand(foreign.ipv4, "eth0"),
-    addressCommand(foreign.ipv6, "eth0"),
-    "link set eth0 up",
-    `route add default via ${foreignGateway.ipv4}`,
-    `route add ::/0 via ${foreignGateway.ipv6}`,
-  );
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, afterEach, test } from "node:test";
-import { linkGroup } from "../../../../src/plan/names.ts";
-import { bridgeSpec, ip, ipBatch, links, reaperTransport, transport, vethSpec } from "./rig.ts";
+import { isolatedLinkGroup, linkGroup, reapGroup } from "../../../../src/plan/names.ts";
+import { Sandbox } from "../sandbox.ts";
+import { bridgeSpec, ifName, ip, ipBatch, links, reaperTransport, transport, vethSpec } from "./rig.ts";
 
 after(async () => {
   await transport[Symbol.asyncDispose]();
@@ -36,10 +37,53 @@ test("owned are the links with our alias, and those with our group and none", as
   ip(`link add up1 group ${linkGroup} type bridge`);
   const owned = [...(await links.listOwned())].sort((a, b) => a.name.localeCompare(b.name));
   assert.deepEqual(owned, [
-    { name: "fwb1", alias: "fairway:network:fwb1", kind: "bridge" },
-    { name: "fwv1", alias: "fairway:endpoint:1", kind: "veth" },
-    { name: "up1", alias: "", kind: "bridge" },
+    { name: "fwb1", alias: "fairway:network:fwb1", kind: "bridge", peerIsHome: false },
+    { name: "fwv1", alias: "fairway:endpoint:1", kind: "veth", peerIsHome: true },
+    { name: "up1", alias: "", kind: "bridge", peerIsHome: false },
   ]);
+});
+
+test("the peer of a pair is at home until it moves into a sandbox, and again when it comes back", async () => {
+  await using sandbox = await Sandbox.open();
+  await links.ensureBridge(bridgeSpec("fwb1"));
+  await links.addVeth(vethSpec(1, "fwb1"));
+  const isHome = async (): Promise<boolean | undefined> =>
+    (await links.listOwned()).find(({ name }) => name === "fwv1")?.peerIsHome;
+  assert.equal(await isHome(), true);
+  ip(`link set fwc1 netns ${sandbox.pid}`);
+  assert.equal(await isHome(), false);
+  await sandbox.ip("link set fwc1 name eth0", "link set eth0 up");
+  assert.equal(await isHome(), false);
+  await sandbox.ip("link set eth0 down", `link set eth0 netns ${process.pid}`);
+  assert.equal(await isHome(), true);
+});
+
+test("a link is present or not, by its name", async () => {
+  assert.equal(await links.isPresent(ifName("fwb1")), false);
+  await links.ensureBridge(bridgeSpec("fwb1"));
+  ip("link add up0 type veth peer name up0p");
+  assert.equal(await links.isPresent(ifName("fwb1")), true);
+  assert.equal(await links.isPresent(ifName("up0")), true);
+  assert.equal(await links.isPresent(ifName("fwb")), false);
+  ip("link set fwb1 name up1");
+  assert.equal(await links.isPresent(ifName("fwb1")), false);
+});
+
+test("somebody else's link is described; one of ours, and no link, are nobody's", async () => {
+  assert.equal(await links.foreignLink(ifName("fwb1")), undefined);
+  await links.ensureBridge(bridgeSpec("fwb1"));
+  await links.addVeth(vethSpec(1, "fwb1", { group: isolatedLinkGroup }));
+  assert.equal(await links.foreignLink(ifName("fwb1")), undefined);
+  assert.equal(await links.foreignLink(ifName("fwv1")), undefined);
+  // An earlier run had begun to delete it.
+  ip(`link set fwv1 group ${reapGroup}`);
+  assert.equal(await links.foreignLink(ifName("fwv1")), undefined);
+  ip("link add up0 type veth peer name up0p");
+  assert.equal(await links.foreignLink(ifName("up0")), "a veth interface");
+  // The group is our mark; an alias is easily given.
+  ip("link set up0 alias fairway:network:up0");
+  assert.equal(await links.foreignLink(ifName("up0")), 'a veth interface with the alias "fairway:network:up0"');
+  assert.equal(await links.foreignLink(ifName("lo")), "a hardware interface");
 });
 
 test("without a default route the uplink has no MTU", async () => {

@@ -4,7 +4,7 @@ import { LinkReaper } from "../../../../src/kernel/link/link-reaper.ts";
 import { Rtnetlink } from "../../../../src/kernel/link/rtnetlink.ts";
 import type { NetlinkTransport } from "../../../../src/kernel/netlink/transport.ts";
 import { isKernelError } from "../../../../src/kernel/ports.ts";
-import { reapGroup } from "../../../../src/plan/names.ts";
+import { isolatedLinkGroup, linkGroup, reapGroup } from "../../../../src/plan/names.ts";
 import {
   bridgeSpec,
   ifName,
@@ -42,6 +42,43 @@ test("fifty links go, and no other", async () => {
   assert.deepEqual(reaperErrors, []);
 });
 
+test("somebody else's link stays, whatever its name and alias, and whoever asks for its end", async () => {
+  ip("link add fwv300 type veth peer name fwc300");
+  ip("link set fwv300 alias fairway:endpoint:300");
+  ip("link add fwb300 group 77 type bridge");
+  await addVeths([301]);
+  const before300 = [seeLink("fwv300"), seeLink("fwc300"), seeLink("fwb300")];
+  links.deleteLater(["fwv300", "fwv301", "fwb300"].map(ifName));
+  await links.settled();
+  assert.deepEqual([seeLink("fwv300"), seeLink("fwc300"), seeLink("fwb300")], before300);
+  assert.equal(seeLink("fwv301"), undefined);
+  assert.deepEqual(reaperErrors, []);
+  ip("link delete fwv300");
+  ip("link delete fwb300");
+});
+
+test("a name that turned out to be somebody else's is forgotten: a link of ours takes it later and stays", async () => {
+  ip("link add fwv302 type veth peer name fwc302");
+  links.deleteLater([ifName("fwv302")]);
+  await links.settled();
+  ip("link delete fwv302");
+  await addVeths([302]);
+  links.deleteLater([ifName("fwv404")]);
+  await links.settled();
+  assert.ok(seeLink("fwv302"));
+  ip("link delete fwv302");
+});
+
+test("links of every group of ours go, those that an earlier run had marked for deletion among them", async () => {
+  await links.addVeth(vethSpec(310, "fwb1", { group: isolatedLinkGroup }));
+  await addVeths([311]);
+  ip(`link set fwv311 group ${reapGroup}`);
+  links.deleteLater([ifName("fwv310"), ifName("fwv311")]);
+  await links.settled();
+  assert.equal(seeLink("fwv310"), undefined);
+  assert.equal(seeLink("fwv311"), undefined);
+});
+
 test("absent links are fine, and settled() without work returns", async () => {
   await links.settled();
   links.deleteLater([ifName("fwv404"), ifName("fwv405")]);
@@ -74,19 +111,27 @@ test("a name can be used again at once", async () => {
   assert.equal(seeLink("fwv3")?.master, "fwb3");
 });
 
-/** Answers each message with the errno that `refuse` gives for its link; the real kernel gets the others. */
+/** Answers a message with the errno that `refuse` gives for its link; the real kernel sees and answers the others. */
 function refusing(refuse: (name: string) => string | undefined): NetlinkTransport {
   return {
     dump: (protocol, request) => transport.dump(protocol, request),
     transact: async (protocol, messages) => {
-      const acks = await transport.transact(protocol, messages);
-      return acks.map((ack) => {
-        const name = /fwv\d+/.exec(messages[ack.index]?.toString("latin1") ?? "")?.[0] ?? "";
-        const errno = refuse(name);
-        return errno === undefined ? ack : { index: ack.index, errno, detail: "" };
+      const asked = messages.map((message, index) => ({ message, index, errno: refuse(linkNameIn(message)) }));
+      const passed = asked.filter(({ errno }) => errno === undefined);
+      const acks = await transport.transact(
+        protocol,
+        passed.map(({ message }) => message),
+      );
+      return asked.map(({ index, errno }) => {
+        const ack = acks.find((one) => passed[one.index]?.index === index);
+        return { ...(ack ?? { errno: errno ?? "EPROTO", detail: "" }), index };
       });
     },
   };
+}
+
+function linkNameIn(message: Buffer): string {
+  return /fwv\d+/.exec(message.toString("latin1"))?.[0] ?? "";
 }
 
 test("a refused deletion is reported and tried again, and holds up no other", async () => {
@@ -100,6 +145,7 @@ test("a refused deletion is reported and tried again, and holds up no other", as
         return name === "fwv10" && refusals >= 0 ? "EBUSY" : undefined;
       }),
     ),
+    groups: [linkGroup],
     reapGroup,
     onError: (error) => errors.push(error),
   });
@@ -112,9 +158,11 @@ test("a refused deletion is reported and tried again, and holds up no other", as
 });
 
 test("a name whose deletion is refused cannot be used again", async () => {
+  await addVeths([12]);
   let isRefusing = true;
   const reaper = new LinkReaper({
     rtnetlink: new Rtnetlink(refusing(() => (isRefusing ? "EBUSY" : undefined))),
+    groups: [linkGroup],
     reapGroup,
     onError: () => undefined,
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { FairwayError } from "../../../../src/errors.ts";
 import { isKernelError } from "../../../../src/kernel/ports.ts";
-import { linkGroup } from "../../../../src/plan/names.ts";
+import { isolatedLinkGroup, linkGroup } from "../../../../src/plan/names.ts";
 import { bridgeSpec, ip, links, reaperTransport, seeLink, seeLinks, transport, vethSpec } from "./rig.ts";
 
 before(() => links.ensureBridge(bridgeSpec("fwb1")));
@@ -29,6 +29,19 @@ test("a new pair is as wished", async () => {
   assert.equal(sandbox.mtu, 1400);
   assert.equal(sandbox.master, undefined);
   assert.ok(!sandbox.flags.includes("UP"));
+});
+
+test("the group of the host side is as wished from the first moment, and the sandbox side has none", async () => {
+  await links.addVeth(vethSpec(20, "fwb1", { group: isolatedLinkGroup }));
+  assert.equal(seeLink("fwv20")?.group, String(isolatedLinkGroup));
+  assert.equal(seeLink("fwc20")?.group, "default");
+});
+
+test("a leftover pair of another group of ours is replaced, and the group with it", async () => {
+  ip(`link add fwv21 group ${isolatedLinkGroup} type veth peer name fwc21`);
+  await links.addVeth(vethSpec(21, "fwb1"));
+  assert.equal(seeLink("fwv21")?.group, String(linkGroup));
+  assert.equal(seeLink("fwv21")?.ifalias, "fairway:endpoint:21");
 });
 
 test("an isolated port is isolated", async () => {
@@ -106,6 +119,15 @@ test("a bridge that was made anew is found", async () => {
   await links.ensureBridge(bridgeSpec("fwb3", { addresses: [] }));
   await links.addVeth(vethSpec(11, "fwb3"));
   assert.equal(seeLink("fwv11")?.master, "fwb3");
+});
+
+test("a leftover pair is replaced although its bridge was made anew meanwhile", async () => {
+  await links.ensureBridge(bridgeSpec("fwb5", { addresses: [] }));
+  await links.addVeth(vethSpec(22, "fwb5"));
+  ip("link delete fwb5");
+  await links.ensureBridge(bridgeSpec("fwb5", { addresses: [] }));
+  await links.addVeth(vethSpec(22, "fwb5"));
+  assert.equal(seeLink("fwv22")?.master, "fwb5");
 });
 
 test("a pair that cannot be put into service is deleted again", async () => {

@@ -6,6 +6,8 @@ export interface Interference {
   readonly failNth?: { readonly nth: number; readonly errno: string };
   /** The nth call to a port is the last that this process makes. */
   readonly crashNth?: { readonly nth: number; readonly moment: "before" | "after" };
+  /** How slow the kernel is from here on, in turns of the microtask queue. */
+  readonly delayTurns?: number;
   /** The engine hangs up after so many turns of the event loop. */
   readonly hangUpAfter?: number;
   /** The success cannot be told to the engine. */
@@ -131,7 +133,10 @@ const call: fc.Arbitrary<Call> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Call>({ do: "finishDeletes" }) },
 );
 
-const calm: fc.Arbitrary<Interference> = fc.record({ overlapsNext: seldom(4) });
+const calm: fc.Arbitrary<Interference> = fc.record(
+  { overlapsNext: seldom(3), delayTurns: fc.integer({ min: 0, max: 20 }) },
+  { requiredKeys: ["overlapsNext"] },
+);
 const disturbed: fc.Arbitrary<Interference> = fc.oneof(
   fc.record({
     failNth: fc.record({
@@ -147,7 +152,7 @@ const disturbed: fc.Arbitrary<Interference> = fc.oneof(
     }),
     overlapsNext: seldom(4),
   }),
-  fc.record({ hangUpAfter: fc.integer({ min: 0, max: 8 }), overlapsNext: seldom(4) }),
+  fc.record({ hangUpAfter: fc.integer({ min: 0, max: 60 }), overlapsNext: seldom(4) }),
   fc.record({ lost: fc.constant(true), overlapsNext: seldom(4) }),
 );
 

@@ -84,7 +84,8 @@ class Player {
 
   #begin(call: Rpc, interference: Interference): void {
     const { process } = this.#host.run;
-    const { failNth, crashNth } = interference;
+    const { failNth, crashNth, delayTurns } = interference;
+    process.delayTurns = delayTurns ?? process.delayTurns;
     if (failNth !== undefined) {
       process.failNth(failNth.nth, failNth.errno);
       this.#disturbed = true;
