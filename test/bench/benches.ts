@@ -15,7 +15,7 @@ interface Bench {
   readonly measure: (stage: Stage) => Promise<Figure[]>;
 }
 
-/** In the order in which they run; `many` leaves the machine unfit for others. */
+/** In the order in which they run. */
 export const benches = {
   networks,
   connect,

@@ -9,12 +9,12 @@
  */
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
-import { parseArgs } from "node:util";
+import { inspect, parseArgs } from "node:util";
 import { type EngineVersion, engineVersions, isEngineVersion } from "../lab/engines.ts";
 import { type BenchName, benches, isBenchName } from "./benches.ts";
 import type { Figure } from "./figure.ts";
 import { detailTable, jsonOf, notesOf, summaryTable } from "./report.ts";
-import { type Stage, withStage } from "./stage.ts";
+import { withStage } from "./stage.ts";
 
 interface Choice {
   readonly engine: EngineVersion;
@@ -38,7 +38,10 @@ async function main(): Promise<number> {
   );
   print(`engine ${choice.engine}, ${choice.rounds} rounds, load at the start ${loadText()}`);
   const failures: string[] = [];
-  const figures = await withStage({ ...choice, say }, (stage) => runAll(stage, choice.names, failures));
+  const figures: Figure[] = [];
+  for (const name of choice.names) {
+    figures.push(...(await run(name, choice, failures)));
+  }
   print(`\n## Summary, engine ${choice.engine}\n\n${summaryTable(figures)}\n`);
   print(`load at the end ${loadText()}`);
   if (choice.json !== undefined) {
@@ -51,21 +54,19 @@ async function main(): Promise<number> {
   return failures.length === 0 ? 0 : 1;
 }
 
-/** A bench that breaks must not take the figures of the others along. */
-async function runAll(stage: Stage, names: readonly BenchName[], failures: string[]): Promise<Figure[]> {
-  const all: Figure[] = [];
-  for (const name of names) {
-    say(`${name}: ${benches[name].what}`);
-    try {
-      const figures = await benches[name].measure(stage);
-      all.push(...figures);
-      const notes = notesOf(figures).map((note) => `\n* ${note}`);
-      print(`\n## ${name}: ${benches[name].what}\n\nload ${loadText()}\n\n${detailTable(figures)}\n${notes.join("")}`);
-    } catch (error) {
-      failures.push(`${name} broke: ${error instanceof Error ? error.stack : String(error)}`);
-    }
+/** A bench has a machine of its own: one that breaks, or leaves things behind, must not spoil the figures of the next. */
+async function run(name: BenchName, choice: Choice, failures: string[]): Promise<Figure[]> {
+  const { what, measure } = benches[name];
+  say(`${name}: ${what}`);
+  try {
+    const figures = await withStage({ ...choice, say }, measure);
+    const notes = notesOf(figures).map((note) => `\n* ${note}`);
+    print(`\n## ${name}: ${what}\n\nload ${loadText()}\n\n${detailTable(figures)}\n${notes.join("")}`);
+    return figures;
+  } catch (error) {
+    failures.push(`${name} broke: ${inspect(error)}`);
+    return [];
   }
-  return all;
 }
 
 function parseChoice(): Choice | undefined {

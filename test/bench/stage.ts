@@ -32,7 +32,6 @@ export async function withStage<Result>(
 ): Promise<Result> {
   await using lan: Lan = await openLan();
   await using client = await lan.client("client");
-  options.say(`starting an engine ${options.engine}`);
   await using host = await startHost({ engine: options.engine, lan, images: ["test"] });
   await host.startDriver();
   const api = new EngineApi(host.apiSocket);
@@ -48,24 +47,19 @@ export function fewer({ rounds }: Stage, divisor: number): number {
   return Math.max(1, Math.round(rounds / divisor));
 }
 
-/** Makes the network, and removes it after use. */
+/** Makes the networks, and removes them after use. */
 export async function withNetworks<Result>(
   { api }: Stage,
   networks: readonly NetworkSpec[],
   use: () => Promise<Result>,
 ): Promise<Result> {
-  const made: NetworkSpec[] = [];
-  try {
-    for (const network of networks) {
-      await api.createNetwork(network);
-      made.push(network);
-    }
-    return await use();
-  } finally {
-    for (const { name } of made.reverse()) {
-      await api.removeNetwork(name);
-    }
+  // Not try and finally: a failing removal would hide why it failed.
+  await using made = new AsyncDisposableStack();
+  for (const network of networks) {
+    await api.createNetwork(network);
+    made.defer(() => api.removeNetwork(network.name));
   }
+  return await use();
 }
 
 /** Starts the containers, and kills and removes them after use. */
@@ -74,19 +68,13 @@ export async function withContainers<Result>(
   containers: readonly ContainerSpec[],
   use: () => Promise<Result>,
 ): Promise<Result> {
-  const made: ContainerSpec[] = [];
-  try {
-    for (const container of containers) {
-      await api.createContainer(container);
-      made.push(container);
-      await api.startContainer(container.name);
-    }
-    return await use();
-  } finally {
-    for (const { name } of made.reverse()) {
-      await api.removeContainer(name);
-    }
+  await using made = new AsyncDisposableStack();
+  for (const container of containers) {
+    await api.createContainer(container);
+    made.defer(() => api.removeContainer(container.name));
+    await api.startContainer(container.name);
   }
+  return await use();
 }
 
 /** A network of either driver. */
@@ -96,6 +84,9 @@ export function networkOf(side: Side): NetworkSpec {
 
 /** A first network without a way out, so that the next one connected is where ports are published. */
 export const inner: NetworkSpec = { name: "bench-inner", driver: drivers.builtIn, internal: true };
+
+/** A network of fairway's that stays, so that the ones measured are not the first and the last. */
+export const standing: NetworkSpec = { name: "bench-standing", driver: drivers.fairway };
 
 /** A container with one published port that no network serves yet. */
 export function guest(name: string, hostPort: number): ContainerSpec {

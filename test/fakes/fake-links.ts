@@ -49,6 +49,9 @@ export class FakeLinks implements LinkPort {
 
   async attachVeth(spec: VethSpec): Promise<void> {
     const link = this.links.get(spec.host);
+    if (this.links.get(spec.bridge)?.kind !== "bridge") {
+      throw new KernelError(`attach ${spec.host}`, "ENODEV");
+    }
     if (link?.kind === "veth") {
       link.bridge = spec.bridge;
     }

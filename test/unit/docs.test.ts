@@ -7,7 +7,7 @@ import { chainRules } from "../../src/kernel/engine-firewall/rules.ts";
 import { endpointCatalog, networkCatalog, type OptionEntries } from "../../src/options/catalog.ts";
 import { standardKeys } from "../../src/options/standard-keys.ts";
 import { planRuleset } from "../../src/plan/firewall.ts";
-import { engineChain, linkGroup } from "../../src/plan/names.ts";
+import { admittedMarkBit, engineChain, isolatedLinkGroup, linkGroup, publishedMarkBit } from "../../src/plan/names.ts";
 
 const root = join(import.meta.dirname, "../..");
 const pages = ["README.md", ...globSync("docs/**/*.md", { cwd: root })];
@@ -112,10 +112,10 @@ for (const page of pages) {
   });
 }
 
-/** First column of the table that begins with this header line, code marks taken off; several words where it has several. */
+/** First column of the tables that begin with this header line, code marks taken off; several words where it has several. */
 function firstColumn(text: string, header: string): string[] {
-  const [, rows = ""] = text.split(`${header}\n`);
-  const lines = rows.slice(0, rows.indexOf("\n\n")).split("\n").slice(1);
+  const [, ...tables] = text.split(`${header}\n`);
+  const lines = tables.flatMap((rows) => rows.slice(0, rows.indexOf("\n\n")).split("\n").slice(1));
   return lines.flatMap((line) =>
     [...(line.split(" | ")[0] ?? "").matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? ""),
   );
@@ -142,8 +142,27 @@ describe("what the pages say about the kernel", () => {
   });
 
   test("docs/security.md has the rules in the engine's filter", () => {
-    const rules = chainRules({ chain: engineChain, linkGroup }).join("\n");
+    const rules = chainRules({ chain: engineChain, markBit: admittedMarkBit }).join("\n");
     assert.ok(read("docs/security.md").includes(`-N ${engineChain}\n${rules}\n`));
+  });
+
+  test("docs/operations.md and docs/DESIGN.md have the mark bits", () => {
+    const bits = [admittedMarkBit, publishedMarkBit].map((bit) => `0x${bit.toString(16)}`);
+    const rows = read("docs/operations.md").match(/^\| (0x[0-9a-f]+) \|/gm) ?? [];
+    assert.deepEqual(
+      rows.map((row) => row.slice(2, -2)),
+      bits,
+    );
+    for (const bit of bits) {
+      assert.ok(read("docs/DESIGN.md").includes(`${bit}: `), bit);
+    }
+  });
+
+  test("docs/operations.md and docs/security.md name the link groups", () => {
+    for (const group of [linkGroup, isolatedLinkGroup]) {
+      assert.ok(read("docs/operations.md").includes(`ip link delete group ${group}\n`));
+      assert.ok(read("docs/security.md").includes(`ip -d link show group ${group}`));
+    }
   });
 
   test("docs/operations.md has messages that the daemon writes", () => {

@@ -1,6 +1,6 @@
 import type { Figure } from "../figure.ts";
 import { interleave, timed } from "../rounds.ts";
-import { drivers, networkOf, type Side, type Stage, withNetworks } from "../stage.ts";
+import { networkOf, type Side, type Stage, standing, withNetworks } from "../stage.ts";
 import { targets } from "../targets.ts";
 
 export const what = "docker network create, docker network rm";
@@ -8,7 +8,6 @@ export const what = "docker network create, docker network rm";
 /** With its first network the driver installs its rules, and with the last it removes them; so both are measured. */
 export async function measure(stage: Stage): Promise<Figure[]> {
   const alone = await compare(stage);
-  const standing = { name: "bench-standing", driver: drivers.fairway };
   const beside = await withNetworks(stage, [standing], () => compare(stage));
   const common = { bench: "networks", unit: "ms" } as const;
   return [

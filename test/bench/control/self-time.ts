@@ -1,7 +1,7 @@
 import { type DriverCall, driverCalls } from "../driver-log.ts";
 import type { Figure } from "../figure.ts";
 import { interleave, timed } from "../rounds.ts";
-import { guest, inner, networkOf, type Stage, withContainers, withNetworks } from "../stage.ts";
+import { guest, inner, networkOf, type Stage, standing, withContainers, withNetworks } from "../stage.ts";
 import { summarize } from "../stats.ts";
 
 export const what = "the driver's own time for each call of the engine, from its log";
@@ -15,7 +15,7 @@ export async function measure(stage: Stage): Promise<Figure[]> {
   const { name } = networkOf("fairway");
   const attaches: number[] = [];
   const before = stage.host.driverLog().length;
-  const { only } = await withNetworks(stage, [inner], () =>
+  const { only } = await withNetworks(stage, [inner, standing], () =>
     withContainers(stage, [guest("guest", 20_000)], () =>
       interleave(stage.rounds, {
         only: async () => {

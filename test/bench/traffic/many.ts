@@ -12,16 +12,11 @@ export const what = "1000 published ports: new connections to one more, memory";
 const ownPorts = 1000;
 const firstPort: Readonly<Record<Side, number>> = { fairway: 20_000, builtIn: 24_000 };
 const serverAt: Readonly<Record<Side, number>> = { fairway: 30_000, builtIn: 30_001 };
-/** What the engine does after it has answered must not fall into a slice. */
-const calmMs = 300;
+/** Engine and driver go on working after their answers, which must not fall into a slice. */
+const calmMs = 1500;
 
-/**
- * Comes last and leaves everything behind, since the machine is thrown away afterwards: the built-in driver takes
- * minutes to remove what it made here.
- */
+/** Leaves everything behind, since the machine is thrown away: the built-in driver takes minutes to remove this. */
 export async function measure(stage: Stage): Promise<Figure[]> {
-  await stage.host.killDriver();
-  await stage.host.startDriver();
   const empty = driverMemory(stage.host);
   await stage.api.createNetwork(networkOf("fairway"));
   await stage.api.createNetwork(networkOf("builtIn"));
@@ -61,7 +56,10 @@ async function ownSlope(stage: Stage): Promise<Figure> {
   const crowd = idle("crowd", networkOf("fairway").name, scatteredPorts(ownPorts, firstPort.fairway));
   const rate = async () => ({ connect: await connectionRate(stage, "fairway") });
   const { alone, crowded } = await interleave(fewer(stage, 2), {
-    alone: rate,
+    alone: async () => {
+      await delay(calmMs);
+      return await rate();
+    },
     crowded: () =>
       withContainers(stage, [crowd], async () => {
         await delay(calmMs);

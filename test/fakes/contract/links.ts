@@ -105,6 +105,21 @@ export function linksContract(open: OpenSubject): void {
       assert.deepEqual([await links.isPresent(bridge.name), await links.isPresent(veth.host)], [true, true]);
     });
 
+    test("of a bridge that somebody removed, the pairs are put back into the new one", async () => {
+      await using subject = await open();
+      const { links } = subject.kernel;
+      assert.equal(await links.ensureBridge(bridge), true);
+      await links.addVeth(veth);
+      links.deleteLater([bridge.name]);
+      await links.settled();
+      assert.equal(await links.isPresent(veth.host), true);
+      assert.equal(await links.ensureBridge(bridge), true);
+      await links.attachVeth(veth);
+      await links.attachVeth(secondVeth);
+      assert.equal(await links.isPresent(secondVeth.host), false);
+      assert.equal(await links.ensureBridge(bridge), false);
+    });
+
     test("absent links can be deleted, and names that nobody has are present nowhere", async () => {
       await using subject = await open();
       const { links } = subject.kernel;

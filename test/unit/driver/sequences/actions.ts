@@ -56,6 +56,7 @@ export type Event =
   | { readonly do: "reboot" }
   | { readonly do: "endSandbox"; readonly sandbox: number }
   | { readonly do: "flushNft" }
+  | { readonly do: "removeBridge"; readonly network: number }
   | { readonly do: "overrun" };
 
 export type Action = { readonly call: Call; readonly with: Interference } | { readonly event: Event };
@@ -161,6 +162,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Event>({ do: "reboot" }) },
   { weight: 2, arbitrary: sandbox.map((own): Event => ({ do: "endSandbox", sandbox: own })) },
   { weight: 1, arbitrary: fc.constant<Event>({ do: "flushNft" }) },
+  { weight: 1, arbitrary: network.map((own): Event => ({ do: "removeBridge", network: own })) },
   { weight: 1, arbitrary: fc.constant<Event>({ do: "overrun" }) },
 );
 

@@ -76,10 +76,19 @@ class Player {
   async finish(): Promise<void> {
     await this.#settle();
     await this.#check();
+    this.#leaveRun();
     await this.#host.restart();
     await this.#check();
     assert.equal(this.#foreignState(), this.#foreign, "what others own is as it was");
     this.#host.kill();
+  }
+
+  /** The next run begins with what the disk says, and that may be what was true before it failed. */
+  #leaveRun(): void {
+    this.#diskFailed ||= this.#host.run.process.diskFailed;
+    if (this.#diskFailed) {
+      this.#model.distrustDisk();
+    }
   }
 
   #begin(call: Rpc, interference: Interference): void {
@@ -182,6 +191,7 @@ class Player {
       }
     }
     if (this.#host.run.process.dead) {
+      this.#leaveRun();
       await this.#host.start();
     }
   }
@@ -208,9 +218,11 @@ class Player {
     this.#model.happen(event, this.#host.workshop.registry);
     switch (event.do) {
       case "restart":
+        this.#leaveRun();
         await this.#host.restart();
         break;
       case "reboot":
+        this.#leaveRun();
         await this.#host.reboot();
         break;
       case "endSandbox":
@@ -219,6 +231,9 @@ class Player {
       case "flushNft":
         kernel.nft.flush();
         this.#disturbed = true;
+        break;
+      case "removeBridge":
+        this.#removeBridge(event.network);
         break;
       case "overrun":
         kernel.links.monitor.overrun();
@@ -241,6 +256,13 @@ class Player {
       checkAddresses(this.#host);
     }
     this.#model.check(this.#host.workshop.registry);
+  }
+
+  #removeBridge(number: number): void {
+    const network = this.#host.workshop.registry.network(networkId(number));
+    if (network !== undefined) {
+      this.#host.kernel.links.remove(network.bridge);
+    }
   }
 
   #foreignState(): string {

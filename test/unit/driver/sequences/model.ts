@@ -110,8 +110,13 @@ export class Model {
     } else if (call.do === "createEndpoint") {
       this.endpoints.delete(call.endpoint);
     } else if (call.do === "join") {
-      this.#detach(call.endpoint);
+      this.endpoints.delete(call.endpoint);
     }
+  }
+
+  /** The disk may say of endpoints what was true before it failed. */
+  distrustDisk(): void {
+    this.endpoints.clear();
   }
 
   /** After a join that failed the engine deletes the endpoint, whatever was refused. */

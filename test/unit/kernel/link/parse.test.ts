@@ -2,13 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeLink, parseAddress, parseLink, parseLinkGone, parseRoute } from "../../../../src/kernel/link/parse.ts";
-import { message, textAttribute, u32Attribute } from "../../../../src/kernel/netlink/message.ts";
+import { message, nested, textAttribute, u32Attribute } from "../../../../src/kernel/netlink/message.ts";
 
 function bytes(hex: string): Buffer {
   return Buffer.from(hex.replaceAll(" ", ""), "hex");
 }
 
 const IFLA_IFNAME = 3;
+const IFLA_LINKINFO = 18;
+const IFLA_INFO_KIND = 1;
+const IFLA_LINK_NETNSID = 37;
 const IFLA_NEW_NETNSID = 45;
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
@@ -27,14 +30,27 @@ test("a bridge with alias and group (shortened to what is read)", () => {
     group: 0xfa17,
     alias: "fairway:n",
     kind: "bridge",
+    peerIsHome: false,
   });
 });
 
 test("a hardware interface has neither alias nor kind", () => {
   const link = parseLink(message(RTM_NEWLINK, 0, Buffer.alloc(16), [textAttribute(IFLA_IFNAME, "eth0")]));
-  assert.deepEqual(link, { index: 0, name: "eth0", mac: "", mtu: 0, group: 0, alias: "", kind: "" });
+  assert.deepEqual(link, { index: 0, name: "eth0", mac: "", mtu: 0, group: 0, alias: "", kind: "", peerIsHome: false });
   assert.equal(describeLink(link), "a hardware interface");
   assert.equal(describeLink({ ...link, kind: "veth", alias: "x\ny" }), 'a veth interface with the alias "x\\ny"');
+});
+
+test("the peer of a veth pair is at home unless the kernel says in which namespace it is; no other kind has one", () => {
+  const parse = (kind: string, more: readonly Buffer[]): boolean => {
+    const info = nested(IFLA_LINKINFO, [textAttribute(IFLA_INFO_KIND, kind)]);
+    return parseLink(message(RTM_NEWLINK, 0, Buffer.alloc(16), [info, ...more])).peerIsHome;
+  };
+  const elsewhere = [u32Attribute(IFLA_LINK_NETNSID, 0)];
+  assert.equal(parse("veth", []), true);
+  assert.equal(parse("veth", elsewhere), false);
+  assert.equal(parse("bridge", []), false);
+  assert.equal(parse("vlan", elsewhere), false);
 });
 
 test("an IPv4 address with a peer is the local one", () => {
