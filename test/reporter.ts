@@ -7,7 +7,12 @@ import { inspect } from "node:util";
 interface Summary {
   readonly file?: string;
   readonly duration_ms: number;
-  readonly counts: { readonly passed: number; readonly failed: number; readonly cancelled: number; readonly skipped: number };
+  readonly counts: {
+    readonly passed: number;
+    readonly failed: number;
+    readonly cancelled: number;
+    readonly skipped: number;
+  };
 }
 
 // biome-ignore lint/style/noDefaultExport: node loads a reporter by its default export

@@ -117,7 +117,7 @@ async function restoreNetwork(workshop: Workshop, id: NetworkId): Promise<void> 
 
 /** Of a bridge that somebody removed, the pairs are still there, with nothing to lead to. */
 async function attachContainers({ registry, kernel }: Workshop, network: Network): Promise<void> {
-  for (const endpoint of registry.endpointsOf(network.id).filter(({ state }) => state === "joined")) {
+  for (const endpoint of registry.endpointsOf(network.id)) {
     await kernel.links.attachVeth(planVeth(network, endpoint, hostFacts(kernel)));
   }
 }

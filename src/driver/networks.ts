@@ -56,11 +56,14 @@ export async function deleteNetwork(context: DriverContext, id: NetworkId): Prom
   context.names.forget(id);
 }
 
-/** Rules first: from its first moment the bridge is judged by them. */
+/**
+ * Rules first: from its first moment the bridge is judged by them. And at once after the record: an installation on
+ * behalf of others brings the elements of every record, and only a step that was taken is taken back.
+ */
 function creationSteps(network: Network): Step[] {
   return [
-    { do: "enableForwarding", families: planForwarding(network) },
     { do: "changeElements", add: planNetworkElements(network), remove: [] },
+    { do: "enableForwarding", families: planForwarding(network) },
     { do: "admitForwarding" },
     { do: "ensureBridge", spec: planBridge(network) },
   ];

@@ -100,6 +100,24 @@ describe("networks", () => {
     await host.driver.finishDeletes();
   });
 
+  test("a create that is hung up on while another one installs the packet filter leaves no elements", async () => {
+    const { process } = host.run;
+    for (let turns = 0; turns < 60; turns += 1) {
+      process.delayTurns = 6;
+      const call = fakeCall();
+      const other = create(networkRequest(2));
+      const pending = host.driver.createNetwork(networkRequest(1), call);
+      for (let turn = 0; turn < turns; turn += 1) {
+        await undefined;
+      }
+      call.controller.abort(new Error("hung up"));
+      await Promise.allSettled([pending, other]);
+      await host.checkNothingLeaks();
+      await remove(1);
+      await remove(2);
+    }
+  });
+
   test("a create that is hung up on is taken back", async () => {
     const call = fakeCall();
     const pending = host.driver.createNetwork(networkRequest(1), call);

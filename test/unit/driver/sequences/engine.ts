@@ -176,12 +176,14 @@ class Player {
         this.#model.promise(call, this.#host.workshop.registry);
         continue;
       }
-      this.#model.fail(call);
       if (outcome !== undefined && isCalm && interference.hangUpAfter === undefined) {
         checkRefusal(call, outcome.error);
       }
     }
-    for (const { call, interference } of started) {
+    for (const [index, { call, interference }] of started.entries()) {
+      if (outcomes?.[index]?.ok !== true) {
+        this.#model.fail(call);
+      }
       if (interference.lost === true) {
         this.#model.lose(call);
       }
