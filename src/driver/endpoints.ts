@@ -5,7 +5,6 @@ import { deriveMac } from "../model/mac.ts";
 import type { Network } from "../model/network.ts";
 import { parseEndpointOptions } from "../options/endpoint-options.ts";
 import { hostIfName, sandboxIfName } from "../plan/names.ts";
-import { planClaims } from "../plan/publish.ts";
 import { type DriverContext, requireNetwork } from "./context.ts";
 import type { CallContext, CreateEndpointReply, CreateEndpointRequest } from "./driver.ts";
 
@@ -20,7 +19,6 @@ export async function createEndpoint(
 ): Promise<CreateEndpointReply> {
   const network = requireNetwork(context, request.networkId);
   const endpoint = endpointRecord(network, request);
-  planClaims(network, endpoint, request.ports);
   const { registry, queue } = context.workshop;
   const existing = registry.endpoint(endpoint.id);
   if (existing === undefined) {

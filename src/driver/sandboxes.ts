@@ -23,7 +23,6 @@ export async function join(context: DriverContext, request: JoinRequest, call: C
     [
       // Not earlier: an engine that finds forwarding on at its start leaves the host open to all traffic.
       { do: "enableForwarding", families: planForwarding(network) },
-      { do: "admitForwarding" },
       { do: "addVeth", spec: planVeth(network, endpoint, hostFacts(context.workshop.kernel)) },
     ],
     {
@@ -32,6 +31,7 @@ export async function join(context: DriverContext, request: JoinRequest, call: C
     },
   );
   call.onUndelivered(() => context.workshop.queue.run(endpoint.id, () => leave(context, network.id, endpoint.id)));
+  // The engine may only now have brought its own packet filter; asking for it here would slow every attachment down.
   context.workshop.keeper.nudge();
   context.names.refresh(network.id);
   return joinReply(network, endpoint);

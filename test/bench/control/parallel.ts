@@ -1,6 +1,7 @@
+import type { ContainerSpec } from "../engine-api.ts";
 import type { Figure } from "../figure.ts";
 import { interleave, timed } from "../rounds.ts";
-import { fewer, guest, inner, networkOf, type Side, type Stage, withContainers, withNetworks } from "../stage.ts";
+import { fewer, guest, inner, networkOf, type Side, type Stage } from "../stage.ts";
 import { targets } from "../targets.ts";
 
 export const what = "20 containers with one port each, connected and disconnected at once; wall time of all";
@@ -15,15 +16,28 @@ export async function measure(stage: Stage): Promise<Figure[]> {
     connect: await all((name) => stage.api.connect(networkOf(side).name, name)),
     disconnect: await all((name) => stage.api.disconnect(networkOf(side).name, name)),
   });
-  const networks = [inner, networkOf("fairway"), networkOf("builtIn")];
-  const { fairway, builtIn } = await withNetworks(stage, networks, () =>
-    withContainers(stage, guests, () =>
-      interleave(fewer(stage, 6), { fairway: turn("fairway"), builtIn: turn("builtIn") }),
-    ),
-  );
+  await prepare(stage, guests);
+  const { fairway, builtIn } = await interleave(fewer(stage, 6), {
+    fairway: turn("fairway"),
+    builtIn: turn("builtIn"),
+  });
   const common = { bench: "parallel", unit: "ms", target: targets.parallel } as const;
   return [
     { ...common, what: `${count} connects at once`, fairway: fairway.connect, peer: builtIn.connect },
     { ...common, what: `${count} disconnects at once`, fairway: fairway.disconnect, peer: builtIn.disconnect },
   ];
+}
+
+/**
+ * Nothing of it is removed: engine 20.10 miscounts a network's endpoints when they leave at once, and refuses to remove
+ * the network afterwards.
+ */
+async function prepare({ api }: Stage, guests: readonly ContainerSpec[]): Promise<void> {
+  for (const network of [inner, networkOf("fairway"), networkOf("builtIn")]) {
+    await api.createNetwork(network);
+  }
+  for (const container of guests) {
+    await api.createContainer(container);
+    await api.startContainer(container.name);
+  }
 }
