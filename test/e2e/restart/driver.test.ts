@@ -106,7 +106,7 @@ describe(`driver restarts with engine ${engineUnderTest()}`, () => {
     }
     await assertNoLeaks(host);
     await host.docker("rm", "-f", ...numbers.map((number) => `c${number}`));
-    await host.docker("network", "rm", "storm");
+    await removeNetwork(host, "storm");
     await assertNoLeaks(host, { foreign });
   });
 
@@ -129,3 +129,20 @@ describe(`driver restarts with engine ${engineUnderTest()}`, () => {
     await assertNoLeaks(host, { foreign });
   });
 });
+
+/**
+ * Engines before 28.1 miscount endpoints when several creations fail and succeed at once: the network has no container,
+ * and yet "has active endpoints" (moby#33156). They correct the count when they start.
+ */
+async function removeNetwork(host: LabHost, name: string): Promise<void> {
+  const removal = await host.tryDocker(["network", "rm", name]);
+  if (removal.code === 0) {
+    return;
+  }
+  assert.match(removal.stderr, /has active endpoints/);
+  assert.notEqual(host.engine, "28.5");
+  assert.equal(await host.docker("network", "inspect", "-f", "{{len .Containers}}", name), "0");
+  await host.killEngine("SIGTERM");
+  await host.startEngine();
+  await host.docker("network", "rm", name);
+}
