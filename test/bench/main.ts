@@ -1,7 +1,7 @@
 /**
  * Compares the driver with the engine's own bridge driver: same engine, same minutes, in turns.
  *
- *   npm run bench                                        everything, about twenty minutes
+ *   npm run bench                                        everything, a quarter of an hour or more
  *   npm run bench -- connect start --rounds 10           two benches, fewer samples
  *   npm run bench -- --engine 28.5 --json bench.json     another engine; the figures also as JSON
  *

@@ -2,40 +2,29 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { engineUnderTest } from "../lab/engines.ts";
-import { type ForeignSnapshot, snapshotForeign } from "../lab/foreign.ts";
-import { type LabHost, startHost } from "../lab/host.ts";
+import type { LabHost } from "../lab/host.ts";
 import { serveCommand, TEST_IMAGE } from "../lab/image.ts";
-import { type Lan, type LanClient, openLan } from "../lab/lan.ts";
 import { assertNoLeaks, snapshotOurs } from "../lab/oracle.ts";
 import { whoEventually } from "../lab/probe.ts";
+import { removeNetwork, Town } from "./town.ts";
 
 const containers = 100;
 const portsEach = 10;
 const parallel = 4;
 
 describe(`scale with engine ${engineUnderTest()}`, () => {
-  let lan: Lan;
-  let client: LanClient;
+  let town: Town;
   let host: LabHost;
-  let foreign: ForeignSnapshot;
 
   before(async () => {
-    lan = await openLan();
-    client = await lan.client("client");
-    host = await startHost({ engine: engineUnderTest(), lan, images: ["test"] });
-    await host.startDriver();
-    foreign = await snapshotForeign(host);
+    town = await Town.open();
+    host = town.host;
   });
 
-  after(async () => {
-    await host.stop();
-    await client.stop();
-    await lan.stop();
-  });
+  after(() => town[Symbol.asyncDispose]());
 
   const name = (number: number): string => `s${number}`;
   const firstPort = (number: number): number => 20_000 + number * portsEach;
-  const uplink = (): string => host.uplink?.ipv4 ?? "";
 
   test(`${containers} containers with ${portsEach} ports each`, async () => {
     await host.docker("network", "create", "-d", "fairway", "many");
@@ -55,13 +44,13 @@ describe(`scale with engine ${engineUnderTest()}`, () => {
     });
     assert.deepEqual((await snapshotOurs(host)).proxies, []);
     for (const number of [0, containers - 1]) {
-      await whoEventually(client, uplink(), firstPort(number));
+      await whoEventually(town.client, town.uplink, firstPort(number));
     }
     const urls = Array.from(
       { length: containers * portsEach },
-      (_, index) => `http://${uplink()}:${20_000 + index}/cgi-bin/who`,
+      (_, index) => `http://${town.uplink}:${20_000 + index}/cgi-bin/who`,
     );
-    const answers = await client.exec(
+    const answers = await town.client.exec(
       ["curl", "-sS", "--max-time", "20", "--retry", "3", "--retry-connrefused", ...urls],
       {
         timeoutMs: 120_000,
@@ -74,8 +63,8 @@ describe(`scale with engine ${engineUnderTest()}`, () => {
     await inParallel(containers / 10, async (batch) => {
       await host.docker("rm", "-f", ...Array.from({ length: 10 }, (_, index) => name(batch * 10 + index)));
     });
-    await host.docker("network", "rm", "many");
-    await assertNoLeaks(host, { foreign });
+    await removeNetwork(host, "many");
+    await assertNoLeaks(host, { foreign: town.foreign });
     const flows = await host.exec([
       "sh",
       "-c",

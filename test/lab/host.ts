@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import path from "node:path";
 import { engineRoot } from "./cache.ts";
 import { Daemon } from "./daemon.ts";
@@ -153,6 +154,8 @@ export class LabHost implements Place {
   }
 
   async startEngine(): Promise<void> {
+    // A killed engine leaves it, and its number may be another process's by now: the engine would refuse to start.
+    rmSync(this.space.pathFromOutside("/run/docker.pid"), { force: true });
     await this.#engine.start({
       name: "engine",
       argv: this.#inRoot(["dockerd", ...this.#engineArguments()]),

@@ -46,7 +46,7 @@ async function compare(
   ];
 }
 
-/** The built-in driver takes minutes for these; bench "many" has one sample of it. */
+/** The built-in driver needs a minute and more for each; bench "many" has one sample of it. */
 async function alone(stage: Stage, ports: string, list: Ports): Promise<Figure[]> {
   stage.say(ports);
   const { fairway } = await interleave(fewer(stage, 6), {

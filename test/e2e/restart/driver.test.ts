@@ -2,43 +2,29 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { engineUnderTest } from "../../lab/engines.ts";
-import { type ForeignSnapshot, snapshotForeign } from "../../lab/foreign.ts";
-import { type LabHost, startHost } from "../../lab/host.ts";
+import type { LabHost } from "../../lab/host.ts";
 import { TEST_IMAGE } from "../../lab/image.ts";
-import { type Lan, type LanClient, openLan } from "../../lab/lan.ts";
 import { assertNoLeaks } from "../../lab/oracle.ts";
 import { whoEventually } from "../../lab/probe.ts";
+import { removeNetwork, Town } from "../town.ts";
 import { startTraffic } from "./traffic.ts";
 
 describe(`driver restarts with engine ${engineUnderTest()}`, () => {
-  let lan: Lan;
-  let client: LanClient;
+  let town: Town;
   let host: LabHost;
-  let foreign: ForeignSnapshot;
 
   before(async () => {
-    lan = await openLan();
-    client = await lan.client("client");
-    host = await startHost({ engine: engineUnderTest(), lan, images: ["test"] });
-    // Forwarding stays on once a network needed it, so it is no difference.
-    await host.exec(["sysctl", "-qw", "net.ipv6.conf.all.forwarding=1"]);
-    await host.startDriver();
-    foreign = await snapshotForeign(host);
+    town = await Town.open();
+    host = town.host;
   });
 
-  after(async () => {
-    await host.stop();
-    await client.stop();
-    await lan.stop();
-  });
-
-  const uplink = (): string => host.uplink?.ipv4 ?? "";
+  after(() => town[Symbol.asyncDispose]());
 
   test("kill -9 under traffic: nothing is lost, and all is known afterwards", async () => {
     await host.docker("network", "create", "-d", "fairway", "--ipv6", "--subnet", "fd91::/64", "steady");
     await host.docker("run", "-d", "--name", "web", "--network", "steady", "-p", "8080:80", TEST_IMAGE);
-    await whoEventually(client, uplink(), 8080);
-    const traffic = await startTraffic(client, uplink(), 8080);
+    await whoEventually(town.client, town.uplink, 8080);
+    const traffic = await startTraffic(town.client, town.uplink, 8080);
     for (const signal of ["SIGKILL", "SIGKILL", "SIGTERM"] as const) {
       await host.killDriver(signal);
       await traffic.hasAnswered(20);
@@ -65,10 +51,10 @@ describe(`driver restarts with engine ${engineUnderTest()}`, () => {
     await host.docker("rm", "-f", "thief", "web");
     await host.docker("run", "-d", "--name", "next", "--network", "steady", "-p", "8080:80", TEST_IMAGE);
     assert.equal(await host.docker("inspect", "-f", "{{.NetworkSettings.Networks.steady.IPAddress}}", "next"), ipv4);
-    await whoEventually(client, uplink(), 8080);
+    await whoEventually(town.client, town.uplink, 8080);
     await host.docker("rm", "-f", "next");
     await host.docker("network", "rm", "steady");
-    await assertNoLeaks(host, { foreign });
+    await assertNoLeaks(host, { foreign: town.foreign });
   });
 
   test("kill -9 while 20 containers start: no leak, no wrong answer, and a second try succeeds", async () => {
@@ -101,13 +87,13 @@ describe(`driver restarts with engine ${engineUnderTest()}`, () => {
       }
     }
     for (const number of numbers) {
-      const answer = await whoEventually(client, uplink(), 9000 + number);
+      const answer = await whoEventually(town.client, town.uplink, 9000 + number);
       assert.equal(answer.host, (await host.docker("inspect", "-f", "{{.Config.Hostname}}", `c${number}`)).trim());
     }
     await assertNoLeaks(host);
     await host.docker("rm", "-f", ...numbers.map((number) => `c${number}`));
     await removeNetwork(host, "storm");
-    await assertNoLeaks(host, { foreign });
+    await assertNoLeaks(host, { foreign: town.foreign });
   });
 
   test("SIGTERM ends the driver within 5 s and leaves a file or process of nobody", async () => {
@@ -126,23 +112,6 @@ describe(`driver restarts with engine ${engineUnderTest()}`, () => {
     assert.equal(elsewhere.code, 6);
     await host.docker("network", "create", "-d", "fairway", "still");
     await host.docker("network", "rm", "still");
-    await assertNoLeaks(host, { foreign });
+    await assertNoLeaks(host, { foreign: town.foreign });
   });
 });
-
-/**
- * Engines before 28.1 miscount endpoints when several creations fail and succeed at once: the network has no container,
- * and yet "has active endpoints" (moby#33156). They correct the count when they start.
- */
-async function removeNetwork(host: LabHost, name: string): Promise<void> {
-  const removal = await host.tryDocker(["network", "rm", name]);
-  if (removal.code === 0) {
-    return;
-  }
-  assert.match(removal.stderr, /has active endpoints/);
-  assert.notEqual(host.engine, "28.5");
-  assert.equal(await host.docker("network", "inspect", "-f", "{{len .Containers}}", name), "0");
-  await host.killEngine("SIGTERM");
-  await host.startEngine();
-  await host.docker("network", "rm", name);
-}

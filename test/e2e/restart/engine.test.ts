@@ -2,36 +2,23 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { engineUnderTest } from "../../lab/engines.ts";
-import { type ForeignSnapshot, snapshotForeign } from "../../lab/foreign.ts";
-import { type LabHost, startHost } from "../../lab/host.ts";
+import type { LabHost } from "../../lab/host.ts";
 import { TEST_IMAGE } from "../../lab/image.ts";
-import { type Lan, type LanClient, openLan } from "../../lab/lan.ts";
 import { assertNoLeaks, snapshotOurs } from "../../lab/oracle.ts";
 import { whoEventually } from "../../lab/probe.ts";
 import { waitFor } from "../../lab/wait.ts";
+import { Town } from "../town.ts";
 
 describe(`engine ${engineUnderTest()} and host restarts`, () => {
-  let lan: Lan;
-  let client: LanClient;
+  let town: Town;
   let host: LabHost;
-  let foreign: ForeignSnapshot;
 
   before(async () => {
-    lan = await openLan();
-    client = await lan.client("client");
-    host = await startHost({ engine: engineUnderTest(), lan, images: ["test"] });
-    await host.exec(["sysctl", "-qw", "net.ipv6.conf.all.forwarding=1"]);
-    await host.startDriver();
-    foreign = await snapshotForeign(host);
+    town = await Town.open();
+    host = town.host;
   });
 
-  after(async () => {
-    await host.stop();
-    await client.stop();
-    await lan.stop();
-  });
-
-  const uplink = (): string => host.uplink?.ipv4 ?? "";
+  after(() => town[Symbol.asyncDispose]());
 
   test("the engine is killed: what its containers leave is cleaned up though no delete ever arrives", async () => {
     await host.docker("network", "create", "-d", "fairway", "--subnet", "10.92.0.0/24", "lost");
@@ -48,7 +35,7 @@ describe(`engine ${engineUnderTest()} and host restarts`, () => {
         TEST_IMAGE,
       );
     }
-    await whoEventually(client, uplink(), 8001);
+    await whoEventually(town.client, town.uplink, 8001);
     await host.killEngine("SIGKILL");
     await host.startEngine();
     await waitFor(async () => (await snapshotOurs(host)).endpoints.length === 0, 15_000, "endpoints of the dead to go");
@@ -68,10 +55,10 @@ describe(`engine ${engineUnderTest()} and host restarts`, () => {
       "8003:80",
       TEST_IMAGE,
     );
-    await whoEventually(client, uplink(), 8003);
+    await whoEventually(town.client, town.uplink, 8003);
     await host.docker("rm", "-f", "heir");
     await host.docker("network", "rm", "lost");
-    await assertNoLeaks(host, { foreign });
+    await assertNoLeaks(host, { foreign: town.foreign });
   });
 
   test("the engine is stopped and started: containers that restart are reachable again", async () => {
@@ -88,14 +75,14 @@ describe(`engine ${engineUnderTest()} and host restarts`, () => {
       "8080:80",
       TEST_IMAGE,
     );
-    await whoEventually(client, uplink(), 8080);
+    await whoEventually(town.client, town.uplink, 8080);
     await host.killEngine("SIGTERM");
     await host.startEngine();
-    await whoEventually(client, uplink(), 8080, 30_000);
+    await whoEventually(town.client, town.uplink, 8080, 30_000);
     await assertNoLeaks(host);
     await host.docker("rm", "-f", "web");
     await host.docker("network", "rm", "back");
-    await assertNoLeaks(host, { foreign });
+    await assertNoLeaks(host, { foreign: town.foreign });
   });
 
   test("the host is rebooted: networks come back with their addresses, and restart=always containers with their ports", async () => {
@@ -126,15 +113,15 @@ describe(`engine ${engineUnderTest()} and host restarts`, () => {
         TEST_IMAGE,
       );
     }
-    await whoEventually(client, uplink(), 8003);
+    await whoEventually(town.client, town.uplink, 8003);
     await host.reboot({ startEngine: false });
     await host.startDriver();
     const networks = (await snapshotOurs(host)).networks.length;
     await host.startEngine();
     assert.equal(networks, 2);
     for (const number of [1, 2, 3]) {
-      await whoEventually(client, uplink(), 8000 + number, 30_000);
-      await whoEventually(client, host.uplink?.ipv6 ?? "", 8000 + number, 30_000);
+      await whoEventually(town.client, town.uplink, 8000 + number, 30_000);
+      await whoEventually(town.client, host.uplink?.ipv6 ?? "", 8000 + number, 30_000);
     }
     await assertNoLeaks(host);
     await host.docker("rm", "-f", "r1", "r2", "r3");
@@ -147,8 +134,8 @@ describe(`engine ${engineUnderTest()} and host restarts`, () => {
     await host.docker("run", "-d", "--name", "before", "--network", "flushed", "-p", "8081:80", TEST_IMAGE);
     await host.exec(["nft", "delete", "table", "inet", "fairway"]);
     await host.docker("run", "-d", "--name", "behind", "--network", "flushed", "-p", "8082:80", TEST_IMAGE);
-    await whoEventually(client, uplink(), 8081);
-    await whoEventually(client, uplink(), 8082);
+    await whoEventually(town.client, town.uplink, 8081);
+    await whoEventually(town.client, town.uplink, 8082);
     await host.docker("rm", "-f", "before", "behind");
     await host.docker("network", "rm", "flushed");
     await assertNoLeaks(host);
@@ -157,9 +144,9 @@ describe(`engine ${engineUnderTest()} and host restarts`, () => {
   test("a bridge deleted by somebody else comes back with its containers attached", async () => {
     await host.docker("network", "create", "-d", "fairway", "-o", "bridge_name=fwgone0", "gone");
     await host.docker("run", "-d", "--name", "there", "--network", "gone", "-p", "8083:80", TEST_IMAGE);
-    await whoEventually(client, uplink(), 8083);
+    await whoEventually(town.client, town.uplink, 8083);
     await host.exec(["ip", "link", "delete", "fwgone0"]);
-    await whoEventually(client, uplink(), 8083);
+    await whoEventually(town.client, town.uplink, 8083);
     await host.docker("rm", "-f", "there");
     await host.docker("network", "rm", "gone");
     await assertNoLeaks(host);
