@@ -22,8 +22,11 @@ export function createLogger({ level, format: layout, stream = process.stdout }:
   const render = layout === "json" ? renderJson : renderPretty;
   return createWinston({
     level,
-    format: format.printf((line) => render(new Date().toISOString(), line)),
-    transports: [new transports.Stream({ stream })],
+    // The transport formats what its level lets through; the logger would format every line, and then drop most.
+    format: format((line) => line)(),
+    transports: [
+      new transports.Stream({ stream, format: format.printf((line) => render(new Date().toISOString(), line)) }),
+    ],
   });
 }
 

@@ -3,7 +3,7 @@ import { removeForgotten } from "./forgotten.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** First soon after something happened, then rarely. */
-const pausesMs = [100, 300, 1000, 2000, 5000, 10_000];
+const pausesMs = [500, 1500, 3000, 10_000];
 
 /**
  * Looks again and again whether the packet filters still let our traffic pass and still protect it: an engine that

@@ -44,14 +44,14 @@ export function filterVariants(transport: NetlinkTransport): FilterVariant[] {
 }
 
 async function lookAtNft(transport: NetlinkTransport, family: number, ownChain: string): Promise<FilterLook> {
-  const engine = await findNftChain(transport, family, engineChain);
-  const own = await findNftChain(transport, family, ownChain);
-  const forward = engine === undefined ? undefined : await findNftChain(transport, family, "FORWARD");
+  // Asked at once: each wait for the thread that asks costs more than the question.
+  const names = [engineChain, ownChain, "FORWARD"];
+  const [engine, own, forward] = await Promise.all(names.map((name) => findNftChain(transport, family, name)));
   return {
     hasEngineChain: engine !== undefined,
     engineUses: usesOf(engine),
     ownUses: usesOf(own),
-    dropsForwarded: forward?.get(NFTA_CHAIN_POLICY)?.readUInt32BE() === NF_DROP,
+    dropsForwarded: engine !== undefined && forward?.get(NFTA_CHAIN_POLICY)?.readUInt32BE() === NF_DROP,
   };
 }
 

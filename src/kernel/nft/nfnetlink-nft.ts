@@ -27,6 +27,8 @@ interface Place {
  */
 export class NfnetlinkNft implements NftPort {
   readonly #transport: NetlinkTransport;
+  /** Encoding a table takes milliseconds, and the same one is looked after again and again. */
+  readonly #skeletons = new WeakMap<NftTable, Skeleton>();
   #places: ReadonlyMap<string, Place> = new Map();
 
   constructor(transport: NetlinkTransport) {
@@ -37,7 +39,7 @@ export class NfnetlinkNft implements NftPort {
     const places = placesOf(ruleset);
     const steps: BatchStep[] = [];
     for (const table of ruleset.tables) {
-      const skeleton = skeletonOf(table);
+      const skeleton = this.#skeletonOf(table);
       const intact = await this.#isIntact(table, skeleton);
       steps.push(...(intact ? table.sets.map((set) => removeAllElements(table, set)) : fresh(skeleton)));
     }
@@ -72,11 +74,17 @@ export class NfnetlinkNft implements NftPort {
   /** True if the table is the one that we would make and nobody added or removed a set, a chain or a rule since. */
   async isIntact(ruleset: Ruleset): Promise<boolean> {
     for (const table of ruleset.tables) {
-      if (!(await this.#isIntact(table, skeletonOf(table)))) {
+      if (!(await this.#isIntact(table, this.#skeletonOf(table)))) {
         return false;
       }
     }
     return true;
+  }
+
+  #skeletonOf(table: NftTable): Skeleton {
+    const skeleton = this.#skeletons.get(table) ?? skeletonOf(table);
+    this.#skeletons.set(table, skeleton);
+    return skeleton;
   }
 
   async #isIntact(table: NftTable, skeleton: Skeleton): Promise<boolean> {

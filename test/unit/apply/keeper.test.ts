@@ -26,7 +26,7 @@ describe("the keeper", () => {
 
   /** Lets every pause end that the keeper could make, and its look be over. */
   async function look(): Promise<void> {
-    mock.timers.tick(100);
+    mock.timers.tick(500);
     await host.quiet();
   }
 
@@ -64,7 +64,7 @@ describe("the keeper", () => {
     host.workshop.keeper.nudge();
     await look();
     assert.match(host.log.lines.join("\n"), /error could not look after the kernel: .*ENOBUFS/);
-    mock.timers.tick(300);
+    mock.timers.tick(1500);
     await host.quiet();
     await host.checkNothingLeaks();
   });
