@@ -1,7 +1,7 @@
 import type { EndpointId, NetworkId } from "../model/ids.ts";
 import type { EnginePort, NetworkNames } from "./port.ts";
 
-const lookUpDelayMs = 1000;
+const lookUpDelayMs = 300;
 
 /** Remembers names for messages and status. Looks them up behind the scenes, a moment after they may have changed. */
 export class EngineNames {
