@@ -1,5 +1,5 @@
 import type { OwnedLink } from "../kernel/ports.ts";
-import type { Endpoint } from "../model/endpoint.ts";
+import type { Endpoint, Publication } from "../model/endpoint.ts";
 import type { EndpointId, IfName, NetworkId } from "../model/ids.ts";
 import type { Network } from "../model/network.ts";
 import { planBridge, planVeth } from "../plan/bridge.ts";
@@ -8,8 +8,32 @@ import { hostFacts, type Workshop } from "./workshop.ts";
 
 /** At every start, before the first call is served: the kernel as the last run left it, or an empty one after a reboot. */
 export async function recover(workshop: Workshop): Promise<void> {
+  settlePublications(workshop);
   await reconcile(workshop);
   await reclaimHostPorts(workshop);
+}
+
+/**
+ * A disk that failed while a publication was taken back still holds it, and another endpoint may have the port since.
+ * One port leads to one container, so only the first of two records keeps it.
+ */
+function settlePublications({ registry, log }: Workshop): void {
+  const taken = new Set<string>();
+  for (const endpoint of registry.endpoints()) {
+    const publications = endpoint.publications.filter((one) => !portsOf(one).some((port) => taken.has(port)));
+    if (publications.length < endpoint.publications.length) {
+      log.warn("two records published the same port; one of them lost it", { endpointId: endpoint.id });
+      registry.putEndpoint({ ...endpoint, publications });
+    }
+    for (const port of publications.flatMap(portsOf)) {
+      taken.add(port);
+    }
+  }
+}
+
+function portsOf({ protocol, hostAddress, hostPortFirst, hostPortLast }: Publication): string[] {
+  const count = hostPortLast - hostPortFirst + 1;
+  return Array.from({ length: count }, (_, offset) => `${protocol} ${hostAddress} ${hostPortFirst + offset}`);
 }
 
 /**
