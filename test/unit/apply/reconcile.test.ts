@@ -165,6 +165,17 @@ describe("recovery", () => {
     assert.match(logged(), /warn a published port was taken by another process meanwhile/);
   });
 
+  test("of two records that publish the same port, one keeps it, and the start goes on", async () => {
+    await populate();
+    const [first, second] = host.workshop.registry.endpoints();
+    assert.ok(first !== undefined && second !== undefined && first.publications.length > 0);
+    host.kill();
+    host.store.putEndpoint({ ...second, publications: first.publications });
+    await host.start();
+    assert.match(logged(), /warn two records published the same port; one of them lost it/);
+    await host.checkNothingLeaks();
+  });
+
   test("a packet filter that was flushed is whole after the start", async () => {
     await populate();
     host.kill();
