@@ -2,7 +2,6 @@ import type { Kernel } from "../kernel/ports.ts";
 import type { Logger } from "../log.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
-import type { Network } from "../model/network.ts";
 import { planNetworkElements } from "../plan/bridge.ts";
 import { planRuleset } from "../plan/firewall.ts";
 import { type HostFacts, planHostElements } from "../plan/host.ts";
@@ -145,15 +144,10 @@ export class Workshop {
 
 /** Every element that should be in the kernel, computed from the records alone. */
 export function desiredElements(registry: Registry): NftElement[] {
-  return [...registry.networks().flatMap(networkElements), ...registry.endpoints().flatMap(endpointElements)];
-}
-
-function networkElements(network: Network): NftElement[] {
-  return planNetworkElements(network);
-}
-
-function endpointElements(endpoint: Endpoint): NftElement[] {
-  return planPublicationElements(endpoint.publications);
+  return [
+    ...registry.networks().flatMap((network) => planNetworkElements(network)),
+    ...registry.endpoints().flatMap(({ publications }) => planPublicationElements(publications)),
+  ];
 }
 
 export function hostFacts(kernel: Kernel): HostFacts {

@@ -45,7 +45,7 @@ export async function programExternalConnectivity(
       [
         { do: "changeElements", add: planPublicationElements(publications), remove: [] },
         // Only now: a datagram between the two steps would set up the old flow again.
-        { do: "forgetFlows", filters: planPublicationFlows(publications).filter(({ kind }) => kind === "hostPort") },
+        { do: "forgetFlows", filters: planPublicationFlows(publications) },
       ],
       { signal: call.signal, forget: () => registry.reduceEndpoint({ ...endpoint, publications: [] }) },
     );
