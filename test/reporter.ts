@@ -18,7 +18,7 @@ interface Summary {
 // biome-ignore lint/style/noDefaultExport: node loads a reporter by its default export
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   for await (const event of source) {
-    if (event.type === "test:fail" && event.data.details.type !== "suite") {
+    if (event.type === "test:fail" && !isOnlyAboutItsTests(event.data.details)) {
       yield failureText(event.data);
     } else if (event.type === "test:stderr" || event.type === "test:stdout") {
       yield event.data.message;
@@ -26,6 +26,11 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
       yield summaryText(event.data as unknown as Summary);
     }
   }
+}
+
+/** A suite fails with its tests, which have been reported then, or by a hook of its own, of which no count tells. */
+function isOnlyAboutItsTests({ type, error }: { type?: string | undefined; error: Error }): boolean {
+  return type === "suite" && (error as { failureType?: string }).failureType === "subtestsFailed";
 }
 
 function failureText(data: { name: string; file?: string; line?: number; details: { error: Error } }): string {
