@@ -1,7 +1,7 @@
 /** What `fairway status` shows, as versioned data. */
 import type { Endpoint, Publication } from "../model/endpoint.ts";
 import { hostOf } from "../model/ip.ts";
-import type { Network } from "../model/network.ts";
+import type { BridgeNetwork, HostNetwork, Network } from "../model/network.ts";
 
 export interface NameSource {
   containerOf(endpointId: Endpoint["id"]): string | undefined;
@@ -23,12 +23,18 @@ export interface NetworkStatus {
   readonly id: string;
   readonly name?: string;
   readonly mode: Network["mode"];
-  readonly bridge: string;
-  readonly internal: boolean;
-  readonly icc: boolean;
-  readonly masquerade: boolean;
   readonly mtuBytes: number;
+  readonly internal: boolean;
+  /** Of mode bridge. */
+  readonly bridge?: string;
+  readonly icc?: boolean;
+  readonly masquerade?: boolean;
   readonly subnets: readonly string[];
+  /** Of mode host: the host's addresses that containers share, and what leads to them. */
+  readonly shared?: readonly string[];
+  readonly parent?: string;
+  readonly gateways?: readonly string[];
+  readonly claim?: string;
   readonly endpoints: readonly EndpointStatus[];
 }
 
@@ -50,13 +56,24 @@ export function networkStatus(network: Network, endpoints: readonly Endpoint[], 
     id: network.id,
     ...optional("name", names.networkName(network.id)),
     mode: network.mode,
-    bridge: network.bridge,
-    internal: network.internal,
-    icc: network.icc,
-    masquerade: network.masquerade,
     mtuBytes: network.mtu,
+    internal: network.internal,
+    ...(network.mode === "bridge" ? bridgeStatus(network) : hostStatus(network)),
     subnets: [...network.ipv4, ...network.ipv6].map(({ subnet }) => subnet),
     endpoints: endpoints.map((endpoint) => endpointStatus(endpoint, names)),
+  };
+}
+
+function bridgeStatus({ bridge, icc, masquerade }: BridgeNetwork): Partial<NetworkStatus> {
+  return { bridge, icc, masquerade };
+}
+
+function hostStatus(network: HostNetwork): Partial<NetworkStatus> {
+  return {
+    shared: [network.sharedIpv4, network.sharedIpv6].filter((address) => address !== undefined),
+    ...optional("parent", network.parent),
+    gateways: [network.gatewayIpv4, network.gatewayIpv6],
+    claim: network.claim,
   };
 }
 
@@ -69,7 +86,7 @@ function endpointStatus(endpoint: Endpoint, names: NameSource): EndpointStatus {
     ...optional("ipv6", endpoint.ipv6 === undefined ? undefined : hostOf(endpoint.ipv6)),
     mac: endpoint.mac,
     hostInterface: endpoint.hostIf,
-    ports: endpoint.publications,
+    ports: [...(endpoint.claims ?? []), ...endpoint.publications],
   };
 }
 

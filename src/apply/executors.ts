@@ -10,7 +10,7 @@ export function createExecutors(kernel: Kernel, firewall: Firewall, onForwarding
   return {
     enableForwarding: async (step) => {
       for (const family of step.families) {
-        enableForwarding(kernel, family, onForwarding);
+        await enableForwarding(kernel, family, onForwarding);
       }
     },
     admitForwarding: async () => {
@@ -22,6 +22,7 @@ export function createExecutors(kernel: Kernel, firewall: Firewall, onForwarding
       await kernel.links.ensureBridge(step.spec);
     },
     addVeth: (step) => kernel.links.addVeth(step.spec),
+    addSharedLink: (step) => kernel.links.addSharedLink(step.spec),
     deleteLinks: async (step) => kernel.links.deleteLater(step.names),
     changeElements: (step) => firewall.change(step),
     forgetFlows: async (step) => kernel.conntrack.forgetLater(step.filters),
@@ -34,13 +35,31 @@ const forwardingKnob: Readonly<Record<Family, readonly string[]>> = {
 };
 
 /** Never switched off again: the engine and others rely on it too. */
-function enableForwarding(kernel: Kernel, family: Family, onForwarding: (family: Family) => void): void {
+async function enableForwarding(kernel: Kernel, family: Family, onForwarding: (family: Family) => void): Promise<void> {
   const knob = forwardingKnob[family];
   const value = kernel.sysctls.read(knob);
   // IPv6 has further values (2: on, and router advertisements still taken) that must stay.
   if (value === "0") {
+    if (family === "ipv6") {
+      await keepRouterAdvertisements(kernel);
+    }
     kernel.sysctls.write(knob, "1");
     onForwarding(family);
+  }
+}
+
+/**
+ * A router ignores advertisements unless it is told otherwise, and drops the default route that it has from one as soon
+ * as it begins to forward (ip-sysctl.rst of the kernel, accept_ra; rt6_purge_dflt_routers() in net/ipv6/route.c).
+ */
+async function keepRouterAdvertisements(kernel: Kernel): Promise<void> {
+  const routes = await kernel.links.listRoutes();
+  const defaults = routes.filter(({ family, destination }) => family === "ipv6" && destination === undefined);
+  for (const device of new Set(defaults.map((route) => route.device))) {
+    const knob = ["net", "ipv6", "conf", device, "accept_ra"];
+    if (kernel.sysctls.read(knob) === "1") {
+      kernel.sysctls.write(knob, "2");
+    }
   }
 }
 

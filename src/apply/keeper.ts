@@ -1,5 +1,6 @@
 import type { EndpointId } from "../model/ids.ts";
 import { removeForgotten } from "./forgotten.ts";
+import { followHostAddresses } from "./host-addresses.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** First soon after something happened, then rarely. */
@@ -51,6 +52,7 @@ export class Keeper implements Disposable {
       if (registry.networks().length > 0) {
         await firewall.repair();
         await this.#workshop.lookAtUplink();
+        await followHostAddresses(this.#workshop);
         if (!(await kernel.engineFirewall.isAdmitted())) {
           await kernel.engineFirewall.admit();
           log.info("passed the engine's packet filter");

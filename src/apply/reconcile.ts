@@ -1,16 +1,20 @@
 import type { OwnedLink } from "../kernel/ports.ts";
-import type { Endpoint, Publication } from "../model/endpoint.ts";
+import type { Publication } from "../model/endpoint.ts";
 import type { EndpointId, IfName, NetworkId } from "../model/ids.ts";
-import type { Network } from "../model/network.ts";
-import { planBridge, planVeth } from "../plan/bridge.ts";
-import type { PortClaim } from "../plan/specs.ts";
+import type { BridgeNetwork, HostNetwork } from "../model/network.ts";
+import { planBridge, planBridgePort } from "../plan/bridge.ts";
+import { networkLinkNames } from "../plan/wishes.ts";
+import { followHostAddresses } from "./host-addresses.ts";
+import { reclaimAllHostPorts } from "./reclaim.ts";
 import { hostFacts, type Workshop } from "./workshop.ts";
 
 /** At every start, before the first call is served: the kernel as the last run left it, or an empty one after a reboot. */
 export async function recover(workshop: Workshop): Promise<void> {
   settlePublications(workshop);
   await reconcile(workshop);
-  await reclaimHostPorts(workshop);
+  // The host may have another address than when we were last here.
+  await followHostAddresses(workshop);
+  await reclaimAllHostPorts(workshop);
 }
 
 /**
@@ -20,12 +24,14 @@ export async function recover(workshop: Workshop): Promise<void> {
 function settlePublications({ registry, log }: Workshop): void {
   const taken = new Set<string>();
   for (const endpoint of registry.endpoints()) {
-    const publications = endpoint.publications.filter((one) => !portsOf(one).some((port) => taken.has(port)));
-    if (publications.length < endpoint.publications.length) {
+    const isFree = (one: Publication): boolean => !portsOf(one).some((port) => taken.has(port));
+    const [claims, publications] = [endpoint.claims?.filter(isFree), endpoint.publications.filter(isFree)];
+    const kept = [...(claims ?? []), ...publications];
+    if (kept.length < (endpoint.claims?.length ?? 0) + endpoint.publications.length) {
       log.warn("two records published the same port; one of them lost it", { endpointId: endpoint.id });
-      registry.putEndpoint({ ...endpoint, publications });
+      registry.putEndpoint({ ...endpoint, publications, ...(claims === undefined ? {} : { claims }) });
     }
-    for (const port of publications.flatMap(portsOf)) {
+    for (const port of kept.flatMap(portsOf)) {
       taken.add(port);
     }
   }
@@ -114,7 +120,7 @@ export async function removeIfDead(workshop: Workshop, id: EndpointId): Promise<
 function removeOrphanLinks(workshop: Workshop, links: readonly OwnedLink[]): void {
   const { registry } = workshop;
   const wanted = new Set<string>([
-    ...registry.networks().map(({ bridge }) => bridge),
+    ...registry.networks().flatMap(networkLinkNames),
     ...registry.endpoints().flatMap(({ hostIf, sandboxIf }) => [hostIf, sandboxIf]),
   ]);
   const orphans = links.map(({ name }) => name).filter((name) => !wanted.has(name));
@@ -131,7 +137,9 @@ async function restoreNetwork(workshop: Workshop, id: NetworkId): Promise<void> 
     return;
   }
   try {
-    if (await workshop.kernel.links.ensureBridge(planBridge(network))) {
+    if (network.mode === "host") {
+      await furnishContainers(workshop, network);
+    } else if (await workshop.kernel.links.ensureBridge(planBridge(network))) {
       await attachContainers(workshop, network);
     }
   } catch (error) {
@@ -140,48 +148,15 @@ async function restoreNetwork(workshop: Workshop, id: NetworkId): Promise<void> 
 }
 
 /** Of a bridge that somebody removed, the pairs are still there, with nothing to lead to. */
-async function attachContainers({ registry, kernel }: Workshop, network: Network): Promise<void> {
+async function attachContainers({ registry, kernel }: Workshop, network: BridgeNetwork): Promise<void> {
   for (const endpoint of registry.endpointsOf(network.id)) {
-    await kernel.links.attachVeth(planVeth(network, endpoint, hostFacts(kernel)));
+    await kernel.links.attachVeth(planBridgePort(network, endpoint, hostFacts(kernel)));
   }
 }
 
-/** Sockets die with the process; the published ports did not. */
-async function reclaimHostPorts(workshop: Workshop): Promise<void> {
-  for (const endpoint of workshop.registry.endpoints()) {
-    const claims = claimsOf(endpoint);
-    if (claims.length === 0) {
-      continue;
-    }
-    await workshop.kernel.hostPorts.release(endpoint.id);
-    if (!Array.isArray(await workshop.kernel.hostPorts.claim(endpoint.id, claims))) {
-      await reclaimOneByOne(workshop, endpoint, claims);
-    }
+/** We may have been away when the engine moved an interface. */
+async function furnishContainers({ registry, furnisher }: Workshop, network: HostNetwork): Promise<void> {
+  for (const { id } of registry.endpointsOf(network.id)) {
+    await furnisher.furnish(id);
   }
-}
-
-/** One port that is lost must not cost the others theirs. */
-async function reclaimOneByOne(
-  { kernel, log }: Workshop,
-  endpoint: Endpoint,
-  claims: readonly PortClaim[],
-): Promise<void> {
-  for (const claim of claims) {
-    const conflict = await kernel.hostPorts.claim(endpoint.id, [claim]);
-    if (!Array.isArray(conflict)) {
-      log.warn("a published port was taken by another process meanwhile", { endpointId: endpoint.id, conflict });
-    }
-  }
-}
-
-function claimsOf(endpoint: Endpoint): PortClaim[] {
-  const byPort = new Map<string, PortClaim>();
-  for (const publication of endpoint.publications) {
-    for (let port = publication.hostPortFirst; port <= publication.hostPortLast; port += 1) {
-      const key = `${publication.protocol} ${port}`;
-      const addresses = [...(byPort.get(key)?.addresses ?? []), publication.hostAddress];
-      byPort.set(key, { protocol: publication.protocol, addresses, first: port, last: port });
-    }
-  }
-  return [...byPort.values()];
 }

@@ -1,4 +1,6 @@
 import type { LinkMonitorPort } from "../kernel/ports.ts";
+import { networkLinkNames } from "../plan/wishes.ts";
+import { followHostAddresses } from "./host-addresses.ts";
 import { reconcile, removeIfDead } from "./reconcile.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -14,6 +16,15 @@ export function watchLinks(workshop: Workshop, monitor: LinkMonitorPort, ready: 
   monitor.onLinkGone((name) => {
     ready.then(() => handleVanishedLink(workshop, name)).catch(report);
   });
+  monitor.onLinkUp((name) => {
+    const endpoint = workshop.registry.endpointBehind(name);
+    if (endpoint?.state === "joined") {
+      workshop.furnisher.furnishSoon(endpoint.id).catch(report);
+    }
+  });
+  monitor.onAddressChange(() => {
+    ready.then(() => followHostAddresses(workshop)).catch(report);
+  });
   monitor.onOverrun(() => {
     ready.then(() => reconcile(workshop)).catch(report);
   });
@@ -25,9 +36,11 @@ async function handleVanishedLink(workshop: Workshop, name: string): Promise<voi
     await removeIfDead(workshop, endpoint.id);
     return;
   }
-  const bridge = workshop.registry.networks().find((network) => network.bridge === name);
-  if (bridge?.state === "ready") {
-    workshop.log.warn("a bridge was removed by others; rebuilding", { networkId: bridge.id });
+  const network = workshop.registry
+    .networks()
+    .find((candidate) => networkLinkNames(candidate).some((link) => link === name));
+  if (network?.state === "ready") {
+    workshop.log.warn("a bridge was removed by others; rebuilding", { networkId: network.id });
     await reconcile(workshop);
   }
 }

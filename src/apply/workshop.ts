@@ -1,15 +1,17 @@
-import type { Kernel } from "../kernel/ports.ts";
+import type { Kernel, Uplink } from "../kernel/ports.ts";
 import type { Logger } from "../log.ts";
-import type { Endpoint } from "../model/endpoint.ts";
+import type { Endpoint, Publication } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
-import { planNetworkElements } from "../plan/bridge.ts";
 import { planRuleset } from "../plan/firewall.ts";
 import { type HostFacts, planHostElements } from "../plan/host.ts";
 import { planEndpointFlows, planPublicationElements, planPublicationFlows } from "../plan/publish.ts";
 import type { NftElement } from "../plan/ruleset.ts";
+import { networkLinkNames, planAttachmentElements, planEndpointElements, planNetworkElements } from "../plan/wishes.ts";
 import type { Registry } from "../store/registry.ts";
+import { claimOwner } from "./claim-owner.ts";
 import { createExecutors } from "./executors.ts";
 import { Firewall } from "./firewall.ts";
+import { Furnisher } from "./furnisher.ts";
 import { Keeper } from "./keeper.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { Applier } from "./run.ts";
@@ -23,6 +25,7 @@ export class Workshop {
   /** One change at a time per network id and per endpoint id. */
   readonly queue = new KeyedQueue();
   readonly keeper: Keeper;
+  readonly furnisher: Furnisher;
   readonly log: Logger;
   #uplink: string | undefined;
 
@@ -37,6 +40,7 @@ export class Workshop {
       onDrift: (errno) => this.log.warn("packet filter had been changed by others; rebuilt", { errno }),
     });
     this.keeper = new Keeper(this);
+    this.furnisher = new Furnisher(this);
     const executors = createExecutors(parts.kernel, this.firewall, (family) =>
       this.log.warn("switched on forwarding", { family }),
     );
@@ -44,16 +48,17 @@ export class Workshop {
   }
 
   /** Asks which way the default route leads, and tells the packet filter when that has changed. */
-  async lookAtUplink(): Promise<void> {
-    const uplink = await this.kernel.links.uplinkName();
+  async lookAtUplink(): Promise<Uplink | undefined> {
+    const uplink = await this.kernel.links.uplink();
     const before = this.#uplink;
-    if (uplink !== before) {
-      this.#uplink = uplink;
+    if (uplink?.name !== before) {
+      this.#uplink = uplink?.name;
       const element = (name: string | undefined) => (name === undefined ? [] : [{ set: "uplinks", key: [name] }]);
       if (this.registry.networks().length > 0) {
-        await this.firewall.change({ add: element(uplink), remove: element(before) });
+        await this.firewall.change({ add: element(uplink?.name), remove: element(before) });
       }
     }
+    return uplink;
   }
 
   #facts(): HostFacts {
@@ -68,25 +73,42 @@ export class Workshop {
     }
     this.recordInAnyCase(() => this.registry.deleteEndpoint(id));
     await this.unpublish(endpoint);
+    await this.unclaim(endpoint);
+    const network = this.registry.network(endpoint.networkId);
     await this.applier.applyAll([
       { do: "deleteLinks", names: [endpoint.hostIf] },
+      { do: "changeElements", add: [], remove: network === undefined ? [] : planAttachmentElements(network, endpoint) },
       { do: "forgetFlows", filters: planEndpointFlows(endpoint) },
     ]);
   }
 
   /** Takes back the published ports of an endpoint whose record no longer has them. */
-  async unpublish(endpoint: Endpoint): Promise<void> {
-    if (endpoint.publications.length === 0) {
+  unpublish(endpoint: Endpoint): Promise<void> {
+    return this.#takeBack(endpoint.publications, endpoint.id);
+  }
+
+  /** The same for ports that belong to an attached endpoint whatever it publishes. */
+  unclaim(endpoint: Endpoint): Promise<void> {
+    return this.#takeBack(endpoint.claims ?? [], claimOwner(endpoint.id));
+  }
+
+  async #takeBack(publications: readonly Publication[], owner: string): Promise<void> {
+    if (publications.length === 0) {
       return;
     }
     await this.applier.applyAll([
-      { do: "changeElements", add: [], remove: planPublicationElements(endpoint.publications) },
-      { do: "forgetFlows", filters: planPublicationFlows(endpoint.publications) },
+      { do: "changeElements", add: [], remove: planPublicationElements(publications) },
+      { do: "forgetFlows", filters: planPublicationFlows(publications) },
     ]);
+    await this.releasePorts(owner);
+  }
+
+  /** Never fails. */
+  async releasePorts(owner: string): Promise<void> {
     try {
-      await this.kernel.hostPorts.release(endpoint.id);
+      await this.kernel.hostPorts.release(owner);
     } catch (error) {
-      this.log.error("could not free host ports", { endpointId: endpoint.id, error: String(error) });
+      this.log.error("could not free host ports", { owner, error: String(error) });
     }
   }
 
@@ -106,7 +128,7 @@ export class Workshop {
     this.recordInAnyCase(() => this.registry.deleteNetwork(id));
     await this.applier.applyAll([
       { do: "changeElements", add: [], remove: planNetworkElements(network) },
-      { do: "deleteLinks", names: [network.bridge] },
+      { do: "deleteLinks", names: networkLinkNames(network) },
     ]);
     await this.leaveHostWhenUnused();
   }
@@ -146,7 +168,10 @@ export class Workshop {
 export function desiredElements(registry: Registry): NftElement[] {
   return [
     ...registry.networks().flatMap((network) => planNetworkElements(network)),
-    ...registry.endpoints().flatMap(({ publications }) => planPublicationElements(publications)),
+    ...registry.endpoints().flatMap((endpoint) => {
+      const network = registry.network(endpoint.networkId);
+      return network === undefined ? [] : planEndpointElements(network, endpoint);
+    }),
   ];
 }
 

@@ -3,6 +3,7 @@ import { fetchStatus } from "../api/client.ts";
 import { type ConfigSources, resolveConfig } from "../daemon/config.ts";
 import { readConfigFile } from "../daemon/config-file.ts";
 import { type Config, environmentNameOf, flagOf, settingNames, settings } from "../daemon/config-schema.ts";
+import { portList, portsText } from "./ports.ts";
 import { statusText } from "./status-text.ts";
 
 export interface Surroundings {
@@ -25,6 +26,13 @@ export function createProgram(surroundings: Surroundings): Command {
       const { runDir } = configOf(surroundings, flags);
       const status = await fetchStatus(controlSocket(runDir));
       surroundings.print(flags.json === true ? JSON.stringify(status, undefined, 2) : statusText(status));
+    });
+  withSettings(program.command("ports").description("show which ports of this host lead to which container"))
+    .option("--json", "print versioned JSON instead of text")
+    .action(async (flags) => {
+      const { runDir } = configOf(surroundings, flags);
+      const status = await fetchStatus(controlSocket(runDir));
+      surroundings.print(flags.json === true ? JSON.stringify(portList(status), undefined, 2) : portsText(status));
     });
   program
     .command("version")

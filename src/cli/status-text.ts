@@ -2,6 +2,7 @@
 import type { DaemonStatus, EndpointStatus, NetworkStatus } from "../api/status.ts";
 import { printable } from "../errors.ts";
 import type { Publication } from "../model/endpoint.ts";
+import { alignColumns } from "./table.ts";
 
 export function statusText(status: DaemonStatus): string {
   const endpoints = status.networks.flatMap((network) => network.endpoints);
@@ -13,17 +14,25 @@ export function statusText(status: DaemonStatus): string {
 }
 
 function networkLines(network: NetworkStatus): string[] {
-  const flags = [
-    network.internal ? "internal" : undefined,
-    network.icc ? undefined : "icc off",
-    network.masquerade || network.internal ? undefined : "no masquerade",
-  ].filter((flag) => flag !== undefined);
   const name = network.name ?? network.id.slice(0, 12);
+  const place = network.mode === "bridge" ? network.subnets : network.shared;
+  const device = network.mode === "bridge" ? network.bridge : network.parent;
+  const words = [name, network.mode, place?.join(", "), device, `mtu ${network.mtuBytes}`, ...flagsOf(network)];
   return [
     "",
-    [name, network.mode, network.subnets.join(", "), network.bridge, `mtu ${network.mtuBytes}`, ...flags].join("   "),
+    words.filter((word) => word !== undefined).join("   "),
     ...alignColumns(network.endpoints.map(endpointRow)).map((line) => `  ${line}`),
   ];
+}
+
+function flagsOf(network: NetworkStatus): string[] {
+  const flags = [
+    network.internal ? "internal" : undefined,
+    network.icc === false ? "icc off" : undefined,
+    network.masquerade === false && !network.internal ? "no masquerade" : undefined,
+    network.claim === undefined ? undefined : `claims ${network.claim} ports`,
+  ];
+  return flags.filter((flag) => flag !== undefined);
 }
 
 function endpointRow(endpoint: EndpointStatus): string[] {
@@ -67,16 +76,6 @@ function duration(seconds: number): string {
   const at = units.findIndex(([size]) => seconds >= size);
   const [size, name] = units[at === -1 ? units.length - 1 : at] ?? [1, "s"];
   return `${Math.floor(seconds / size)} ${name}`;
-}
-
-function alignColumns(rows: readonly string[][]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("   ")
-      .trimEnd(),
-  );
 }
 
 /** Names come from users; a terminal must not act on them. */

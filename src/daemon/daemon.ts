@@ -8,6 +8,7 @@ import { createDriver } from "../driver/index.ts";
 import { DockerodeEngine } from "../engine/dockerode-engine.ts";
 import { EngineNames } from "../engine/name-book.ts";
 import type { EnginePort } from "../engine/port.ts";
+import { AddressBook } from "../ipam/address-book.ts";
 import { createLogger } from "../log.ts";
 import { Registry } from "../store/registry.ts";
 import { SqliteStore } from "../store/sqlite-store.ts";
@@ -63,7 +64,8 @@ export async function startDaemon(config: Config, surroundings: DaemonSurroundin
   failed.catch(() => undefined);
 
   const driver = createDriver({ workshop, names }, ready);
-  const plugin = await listenForEngine(config, surroundings, createServer(createApp({ driver, logger: log })));
+  const ipam = new AddressBook({ store, registry, log, nowMs: Date.now });
+  const plugin = await listenForEngine(config, surroundings, createServer(createApp({ driver, ipam, logger: log })));
   stack.defer(() => plugin.close(graceMs));
   const startedAtMs = Date.now();
   const status = (): DaemonStatus => ({

@@ -7,6 +7,7 @@ import { RtnetlinkLinks } from "../kernel/link/rtnetlink-links.ts";
 import { WorkerTransport } from "../kernel/netlink/worker-transport.ts";
 import { NfnetlinkNft } from "../kernel/nft/nfnetlink-nft.ts";
 import type { Kernel, LinkMonitorPort } from "../kernel/ports.ts";
+import { Sandboxes } from "../kernel/sandbox/sandboxes.ts";
 import { ProcSysctl } from "../kernel/sysctl/proc-sysctl.ts";
 import type { Logger } from "../log.ts";
 import { admittedMarkBit, aliasPrefix, engineChain, isolatedLinkGroup, linkGroup, reapGroup } from "../plan/names.ts";
@@ -42,6 +43,7 @@ export function openKernel(log: Logger): OpenKernel {
       chain: engineChain,
       markBit: admittedMarkBit,
     }),
+    sandboxes: new Sandboxes(transport),
   };
   return { kernel, monitor, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }

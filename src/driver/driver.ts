@@ -1,4 +1,4 @@
-import type { PortRequest } from "../model/endpoint.ts";
+import type { ContainerPort, PortRequest } from "../model/endpoint.ts";
 import type { EndpointId, IfName, Mac, NetworkId } from "../model/ids.ts";
 import type { InterfaceAddress, IpAddress, Prefix } from "../model/ip.ts";
 
@@ -90,8 +90,10 @@ export interface JoinRequest {
   readonly endpointId: EndpointId;
   /** Path of the sandbox's network namespace: compare it, never open it. */
   readonly sandboxKey: string;
-  /** Ports of the whole container, not of this endpoint. Information only. */
+  /** Ports of the whole container, not of this endpoint. Publish in programExternalConnectivity. */
   readonly ports: readonly PortRequest[];
+  /** What the container says it listens on: its image's EXPOSE, --expose, and what it publishes. */
+  readonly exposed: readonly ContainerPort[];
 }
 
 export interface JoinReply {

@@ -1,8 +1,9 @@
 import { FairwayError } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId } from "../model/ids.ts";
+import { hostOf, type InterfaceAddress, wholeAddress } from "../model/ip.ts";
 import { deriveMac } from "../model/mac.ts";
-import type { Network } from "../model/network.ts";
+import type { HostNetwork, Network } from "../model/network.ts";
 import { parseEndpointOptions } from "../options/endpoint-options.ts";
 import { hostIfName, sandboxIfName } from "../plan/names.ts";
 import { type DriverContext, requireNetwork } from "./context.ts";
@@ -22,7 +23,7 @@ export async function createEndpoint(
   const { registry, queue } = context.workshop;
   const existing = registry.endpoint(endpoint.id);
   if (existing === undefined) {
-    while (isAddressTaken(context, endpoint)) {
+    while (network.mode === "bridge" && isAddressTaken(context, endpoint)) {
       await removeForgotten(context, endpoint);
     }
     // Its removal may have come in between.
@@ -32,7 +33,20 @@ export async function createEndpoint(
   } else {
     requireSame(existing, endpoint);
   }
-  return request.mac === undefined ? { interface: { mac: endpoint.mac } } : {};
+  const open = whatWasLeftOpen(request, endpoint);
+  return Object.keys(open).length === 0 ? {} : { interface: open };
+}
+
+/** With the host's address, the engine may know nothing of IPv6, or of addresses at all. */
+function whatWasLeftOpen(
+  request: CreateEndpointRequest,
+  { mac, ipv4, ipv6 }: Endpoint,
+): NonNullable<CreateEndpointReply["interface"]> {
+  return {
+    ...(request.mac === undefined ? { mac } : {}),
+    ...(request.ipv4 === undefined && ipv4 !== undefined ? { address: ipv4 } : {}),
+    ...(request.ipv6 === undefined && ipv6 !== undefined ? { addressIpv6: ipv6 } : {}),
+  };
 }
 
 export async function deleteEndpoint(context: DriverContext, id: EndpointId): Promise<void> {
@@ -41,7 +55,8 @@ export async function deleteEndpoint(context: DriverContext, id: EndpointId): Pr
 
 function endpointRecord(network: Network, request: CreateEndpointRequest): Endpoint {
   const options = parseEndpointOptions(request.options);
-  if (request.ipv4 === undefined && request.ipv6 === undefined) {
+  const { ipv4, ipv6 } = network.mode === "host" ? sharedAddresses(network, request) : request;
+  if (ipv4 === undefined && ipv6 === undefined) {
     throw new FairwayError({
       code: "FW3003",
       what: `container on network ${network.id.slice(0, 12)} has no address`,
@@ -53,15 +68,44 @@ function endpointRecord(network: Network, request: CreateEndpointRequest): Endpo
     id: request.endpointId,
     networkId: network.id,
     state: "created",
-    ...(request.ipv4 === undefined ? {} : { ipv4: request.ipv4 }),
-    ...(request.ipv6 === undefined ? {} : { ipv6: request.ipv6 }),
-    // From network and address, so that an address keeps its MAC and no neighbour's cache is ever wrong.
-    mac: request.mac ?? deriveMac("endpoint", network.id, request.ipv4 ?? request.ipv6 ?? ""),
+    ...(ipv4 === undefined ? {} : { ipv4 }),
+    ...(ipv6 === undefined ? {} : { ipv6 }),
+    mac: request.mac ?? deriveMac("endpoint", network.id, macSeed(network, request)),
     hostIf: hostIfName(request.endpointId),
     sandboxIf: sandboxIfName(request.endpointId),
     ...(options.ifName === undefined ? {} : { ifName: options.ifName }),
     publications: [],
   };
+}
+
+/** On a bridge an address keeps its MAC, so that no neighbour's cache is ever wrong. A shared address has no neighbours. */
+function macSeed(network: Network, { endpointId, ipv4, ipv6 }: CreateEndpointRequest): string {
+  return network.mode === "host" ? endpointId : (ipv4 ?? ipv6 ?? "");
+}
+
+function sharedAddresses(
+  network: HostNetwork,
+  request: CreateEndpointRequest,
+): { readonly ipv4?: InterfaceAddress; readonly ipv6?: InterfaceAddress } {
+  const ipv4 = network.sharedIpv4 === undefined ? undefined : wholeAddress(network.sharedIpv4);
+  const ipv6 = network.sharedIpv6 === undefined ? undefined : wholeAddress(network.sharedIpv6);
+  for (const [wanted, shared] of [
+    [request.ipv4, ipv4],
+    [request.ipv6, ipv6],
+  ]) {
+    if (wanted !== undefined && (shared === undefined || hostOf(wanted) !== hostOf(shared))) {
+      throw new FairwayError({
+        code: "FW3009",
+        what: `address ${hostOf(wanted)} is not the one that network ${network.id.slice(0, 12)} shares`,
+        why: `its containers have ${[ipv4, ipv6]
+          .filter((one) => one !== undefined)
+          .map(hostOf)
+          .join(" and ")}, like the host`,
+        fix: "leave out --ip and --ip6, or create a network with that host_ip",
+      });
+    }
+  }
+  return { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) };
 }
 
 function isAddressTaken({ workshop }: DriverContext, { networkId, ipv4, ipv6 }: Endpoint): boolean {

@@ -1,6 +1,5 @@
 import { hostFacts } from "../apply/workshop.ts";
 import { FairwayError } from "../errors.ts";
-import type { ClaimConflict, PortClaim } from "../kernel/ports.ts";
 import type { Endpoint, PortRequest, Protocol, Publication } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
 import type { IpAddress } from "../model/ip.ts";
@@ -11,8 +10,8 @@ import {
   planClaims,
   planPublicationElements,
   planPublicationFlows,
-  planPublications,
 } from "../plan/publish.ts";
+import { obtain } from "./claims.ts";
 import { type DriverContext, requireEndpoint, requireNetwork } from "./context.ts";
 import type { CallContext, ProgramRequest } from "./driver.ts";
 
@@ -25,21 +24,25 @@ export async function programExternalConnectivity(
   const network = requireNetwork(context, request.networkId);
   const endpoint = requireEndpoint(context, network.id, request.endpointId);
   await withdraw(context, endpoint);
-  refuseUnreachable(context, request.ports);
+  refuseUnreachable(context, network, request.ports);
   const claims = claimsBesideSiblings(context, network, endpoint, request.ports);
-  if (claims.length === 0) {
-    return;
+  if (claims.length > 0) {
+    await publish(context, network, endpoint, claims, call);
+    context.names.refresh(network.id);
   }
+  await context.workshop.furnisher.furnish(endpoint.id);
+}
+
+async function publish(
+  context: DriverContext,
+  network: Network,
+  endpoint: Endpoint,
+  claims: readonly PlannedClaim[],
+  call: CallContext,
+): Promise<void> {
   const { registry, kernel, applier } = context.workshop;
-  const granted = await kernel.hostPorts.claim(
-    endpoint.id,
-    claims.map(({ claim }) => claim),
-  );
-  if (!isGranted(granted)) {
-    throw portConflict(context, granted);
-  }
   try {
-    const publications = planPublications(endpoint, claims, granted);
+    const publications = await obtain(context, network, endpoint, claims, endpoint.id);
     registry.putEndpoint({ ...endpoint, publications });
     await applier.applyOrUndo(
       [
@@ -53,7 +56,6 @@ export async function programExternalConnectivity(
     await kernel.hostPorts.release(endpoint.id);
     throw error;
   }
-  context.names.refresh(network.id);
 }
 
 export async function revokeExternalConnectivity(
@@ -86,26 +88,53 @@ function claimsBesideSiblings(
   ports: readonly PortRequest[],
 ): PlannedClaim[] {
   const published = siblingPublications(context, endpoint);
-  const isLeft = (protocol: Protocol, address: IpAddress, first: number, last: number): boolean =>
-    first === 0 ||
-    !published.some((one) => last <= one.hostPortLast && collides(one, { protocol, address, port: first }));
+  const claimed = endpoint.claims ?? [];
+  const isLeft = (wanted: PortWish): boolean =>
+    wanted.first === 0 ||
+    !(
+      published.some((one) => wanted.last <= one.hostPortLast && collides(one, { ...wanted, port: wanted.first })) ||
+      claimed.some((one) => leadsThere(one, wanted))
+    );
   const left = ports.filter(
-    ({ protocol, hostAddress, hostPortFirst, hostPortLast }) =>
-      hostAddress === undefined || isLeft(protocol, hostAddress, hostPortFirst, hostPortLast),
+    ({ protocol, hostAddress, hostPortFirst: first, hostPortLast: last, containerPort }) =>
+      hostAddress === undefined || isLeft({ protocol, address: hostAddress, first, last, containerPort }),
   );
   return planClaims(network, endpoint, left).flatMap(({ claim, containerPort }) => {
     const { protocol, first, last } = claim;
-    const addresses = claim.addresses.filter((address) => isLeft(protocol, address, first, last));
+    const addresses = claim.addresses.filter((address) => isLeft({ protocol, address, first, last, containerPort }));
     return addresses.length === 0 ? [] : [{ claim: { ...claim, addresses }, containerPort }];
   });
 }
 
-function siblingPublications(context: DriverContext, { id, sandboxKey }: Endpoint): Publication[] {
-  const siblings = sandboxKey === undefined ? [] : context.workshop.registry.endpointsIn(sandboxKey);
-  return siblings.filter((other) => other.id !== id).flatMap(({ publications }) => publications);
+interface PortWish {
+  readonly protocol: Protocol;
+  readonly address: IpAddress;
+  readonly first: number;
+  readonly last: number;
+  readonly containerPort: number;
 }
 
-function refuseUnreachable(context: DriverContext, ports: readonly PortRequest[]): void {
+/** Has the container this very port for being attached? Another one behind the number is a conflict like any other. */
+function leadsThere(claim: Publication, { protocol, address, first, last, containerPort }: PortWish): boolean {
+  return (
+    last <= claim.hostPortLast &&
+    claim.containerPort + (first - claim.hostPortFirst) === containerPort &&
+    collides(claim, { protocol, address, port: first })
+  );
+}
+
+function siblingPublications(context: DriverContext, { id, sandboxKey }: Endpoint): Publication[] {
+  const siblings = sandboxKey === undefined ? [] : context.workshop.registry.endpointsIn(sandboxKey);
+  return siblings
+    .filter((other) => other.id !== id)
+    .flatMap(({ publications, claims = [] }) => [...claims, ...publications]);
+}
+
+/** On a bridge only: with the host's address, an answer visits the packet filter once. */
+function refuseUnreachable(context: DriverContext, network: Network, ports: readonly PortRequest[]): void {
+  if (network.mode !== "bridge") {
+    return;
+  }
   const port = ports.find(({ hostAddress }) => hostAddress === "::1");
   if (port === undefined || !hostFacts(context.workshop.kernel).bridgedIpv6Filtered) {
     return;
@@ -116,62 +145,4 @@ function refuseUnreachable(context: DriverContext, ports: readonly PortRequest[]
     why: "the kernel then drops every answer to ::1 on a bridge",
     fix: "publish on 127.0.0.1, or run `sysctl -w net.bridge.bridge-nf-call-ip6tables=0`",
   });
-}
-
-function isGranted(result: readonly number[] | ClaimConflict): result is readonly number[] {
-  return Array.isArray(result);
-}
-
-function portConflict(context: DriverContext, conflict: ClaimConflict): FairwayError {
-  const { claim, address, port } = conflict;
-  const place = `${address.includes(":") ? `[${address}]` : address}:${port === 0 ? rangeText(claim) : port}/${claim.protocol}`;
-  if (conflict.errno === "EADDRNOTAVAIL") {
-    return new FairwayError({
-      code: "FW3006",
-      what: `cannot publish on ${place}: ${address} is not an address of this host`,
-      why: "only traffic to the host's own addresses is published",
-      fix: "publish on an address that `ip address` shows, or on all by leaving it out",
-    });
-  }
-  if (claim.first !== claim.last || claim.first === 0) {
-    return new FairwayError({
-      code: "FW3005",
-      what: `cannot publish ${rangeText(claim)}/${claim.protocol} on ${address}: no port of it is free`,
-      why: "every port of the range is in use on this host",
-      fix: "widen the range, or end what uses it (`fairway status` shows what containers hold)",
-    });
-  }
-  if (conflict.errno === "EADDRINUSE") {
-    const holder = holderOf(context, conflict);
-    return new FairwayError({
-      code: "FW3004",
-      what: `cannot publish ${place}: it is in use by ${holder}`,
-      why: "one host port leads to one service; nothing of this container was published",
-      fix: "choose another host port, or stop the holder",
-    });
-  }
-  return new FairwayError({
-    code: "FW9001",
-    what: `cannot publish ${place}: the kernel refused it with ${conflict.errno}`,
-    why: "the port could not be reserved for the container",
-  });
-}
-
-function rangeText(claim: PortClaim): string {
-  return claim.first === 0 ? "a free port" : `ports ${claim.first}-${claim.last}`;
-}
-
-function holderOf(context: DriverContext, { claim, address, port, holder }: ClaimConflict): string {
-  const wanted = { protocol: claim.protocol, address, port };
-  const other = context.workshop.registry
-    .endpoints()
-    .find(({ publications }) => publications.some((publication) => collides(publication, wanted)));
-  if (other === undefined) {
-    return holder ?? "another process of this host";
-  }
-  const name = context.names.containerOf(other.id);
-  const network = context.names.networkName(other.networkId) ?? other.networkId.slice(0, 12);
-  return name === undefined
-    ? `a container (endpoint ${other.id.slice(0, 12)}) on network ${network}`
-    : `container "${name}" on network ${network}`;
 }

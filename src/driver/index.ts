@@ -34,8 +34,10 @@ export function createDriver(context: DriverContext, ready: Promise<void>): Driv
     createNetwork: (request, call) => guarded(request.networkId, call, () => createNetwork(context, request, call)),
     deleteNetwork: (id) => inTurn(id, () => deleteNetwork(context, id)),
     createEndpoint: (request, call) => guarded(request.endpointId, call, () => createEndpoint(context, request, call)),
-    endpointInfo: async () => {
+    endpointInfo: async (_networkId, id) => {
       await ready;
+      // On engines from 28 on, the interface has been moved by now, and the container waits for this answer.
+      await context.workshop.furnisher.furnish(id);
     },
     deleteEndpoint: (_networkId, id) => inTurn(id, () => deleteEndpoint(context, id)),
     join: (request, call) => guarded(request.endpointId, call, () => join(context, request, call)),

@@ -1,19 +1,20 @@
-/** From a request and its options to the record of a network. Pure. */
+/** From a request and its options to the record of a bridge network. Pure. */
 import { FairwayError } from "../errors.ts";
 import { familyOf, hostOf, type InterfaceAddress, type Prefix, prefixContains } from "../model/ip.ts";
 import { deriveMac } from "../model/mac.ts";
 import type { BridgeNetwork, Network, Pool } from "../model/network.ts";
-import { checkMtuForIpv6, type NetworkOptions } from "../options/network-options.ts";
+import { localAddressSpace } from "../model/pool.ts";
+import { type BridgeOptions, checkMtuForIpv6 } from "../options/network-options.ts";
 import { bridgeName } from "../plan/names.ts";
 import type { CreateNetworkRequest, PoolData } from "./driver.ts";
 
 /** Ethernet's payload, for a host without an uplink. */
-const defaultMtuBytes = 1500;
+export const defaultMtuBytes = 1500;
 
 /** @throws FairwayError FW3001 or FW3003 when the engine's addresses do not make a network, FW1003 for the MTU. */
-export function networkRecord(
+export function bridgeRecord(
   request: CreateNetworkRequest,
-  options: NetworkOptions,
+  options: BridgeOptions,
   uplinkMtuBytes: number | undefined,
 ): BridgeNetwork {
   const ipv4 = request.ipv4.flatMap(usablePool);
@@ -52,8 +53,8 @@ function usablePool(pool: PoolData): Pool[] {
   return [{ subnet: pool.subnet, gateway: pool.gateway }];
 }
 
-/** The null IPAM driver's way to say "no address". */
-function isNullPool(subnet: Prefix): boolean {
+/** How an IPAM driver says "no subnet": the null driver, and ours for the host's own address. */
+export function isNullPool(subnet: Prefix): boolean {
   return subnet === "0.0.0.0/0" || subnet === "::/0";
 }
 
@@ -76,7 +77,9 @@ function requirePools(request: CreateNetworkRequest, ipv4: readonly Pool[], ipv6
     code: "FW3001",
     what: `network ${request.networkId.slice(0, 12)} has no subnet`,
     why: "mode bridge gives every container an address, and the network's IPAM driver assigned none",
-    fix: "leave out --ipam-driver null, or add --subnet 10.88.0.0/24",
+    fix: request.ipv4.some(({ addressSpace }) => addressSpace === localAddressSpace)
+      ? "with --ipam-driver fairway, add a subnet: docker network create -d fairway --ipam-driver fairway --subnet 10.88.0.0/24 NAME"
+      : "leave out --ipam-driver null, or add --subnet 10.88.0.0/24",
   });
 }
 

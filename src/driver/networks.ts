@@ -1,12 +1,15 @@
 import { FairwayError } from "../errors.ts";
+import type { HostAddress } from "../kernel/ports.ts";
 import type { NetworkId } from "../model/ids.ts";
-import type { Network } from "../model/network.ts";
+import type { IpAddress } from "../model/ip.ts";
+import type { BridgeNetwork, Network } from "../model/network.ts";
 import { parseNetworkOptions } from "../options/network-options.ts";
-import { planBridge, planForwarding, planNetworkElements } from "../plan/bridge.ts";
 import type { Step } from "../plan/steps.ts";
+import { networkLinkNames, planForwarding, planNetworkElements, planNetworkLinks } from "../plan/wishes.ts";
 import type { DriverContext } from "./context.ts";
 import type { CallContext, CreateNetworkRequest } from "./driver.ts";
-import { networkRecord, sameNetwork, subnetsOf } from "./network-record.ts";
+import { hostRecord } from "./host-record.ts";
+import { bridgeRecord, sameNetwork, subnetsOf } from "./network-record.ts";
 import {
   findRouteConflict,
   overlappingNetworks,
@@ -20,21 +23,21 @@ export async function createNetwork(
   request: CreateNetworkRequest,
   call: CallContext,
 ): Promise<void> {
-  const options = parseNetworkOptions(request.options);
-  const { registry, kernel, applier, queue } = context.workshop;
-  const network = networkRecord(request, options, await kernel.links.uplinkMtuBytes());
+  const { registry, applier, queue } = context.workshop;
+  const network = await networkRecord(context, request);
   const existing = registry.network(network.id);
   if (existing?.state === "ready") {
     requireSame(existing, network);
     return;
   }
-  await context.workshop.lookAtUplink();
-  await refuseForeignBridge(context, network);
+  if (network.mode === "bridge") {
+    await refuseForeignBridge(context, network);
+  }
   do {
     await makeRoom(context, request, network);
     // Another creation may have come in between; from here to the record nothing waits.
   } while (overlappingNetworks(network, registry.networks()).length > 0);
-  refuseTakenBridge(context, network);
+  refuseTaken(context, network);
   registry.putNetwork(network);
   try {
     await applier.applyOrUndo(creationSteps(network), {
@@ -65,8 +68,38 @@ function creationSteps(network: Network): Step[] {
     { do: "changeElements", add: planNetworkElements(network), remove: [] },
     { do: "enableForwarding", families: planForwarding(network) },
     { do: "admitForwarding" },
-    { do: "ensureBridge", spec: planBridge(network) },
+    ...planNetworkLinks(network),
   ];
+}
+
+/** What the user asked for, seen with the host's eyes. */
+async function networkRecord(context: DriverContext, request: CreateNetworkRequest): Promise<Network> {
+  const options = parseNetworkOptions(request.options);
+  const { kernel, registry } = context.workshop;
+  const uplink = await context.workshop.lookAtUplink();
+  if (options.mode === "bridge") {
+    return bridgeRecord(request, options, uplink?.mtuBytes);
+  }
+  const addresses = await ownAddresses(context);
+  const devices = [...new Set(addresses.map(({ device }) => device))];
+  const mtus = await Promise.all(devices.map(async (device) => [device, await kernel.links.mtuBytes(device)] as const));
+  const surroundings = {
+    addresses,
+    uplink: uplink?.name,
+    isGatewayTaken: (gateway: IpAddress) => registry.networkAt(gateway) !== undefined,
+  };
+  return hostRecord(
+    request,
+    options,
+    surroundings,
+    new Map(mtus.filter((pair) => pair[1] !== undefined) as [string, number][]),
+  );
+}
+
+/** Those of our own bridges are containers' gateways, not the host's. */
+async function ownAddresses({ workshop }: DriverContext): Promise<HostAddress[]> {
+  const ours = new Set<string>(workshop.registry.networks().flatMap(networkLinkNames));
+  return (await workshop.kernel.links.hostAddresses()).filter(({ device }) => !ours.has(device));
 }
 
 function requireSame(existing: Network, wanted: Network): void {
@@ -80,10 +113,29 @@ function requireSame(existing: Network, wanted: Network): void {
   }
 }
 
-function refuseTakenBridge(context: DriverContext, network: Network): void {
+/** Without a wait between this and the record. */
+function refuseTaken(context: DriverContext, network: Network): void {
+  if (network.mode === "bridge") {
+    refuseTakenBridge(context, network);
+    return;
+  }
+  const holder = [network.gatewayIpv4, network.gatewayIpv6]
+    .map((gateway) => context.workshop.registry.networkAt(gateway))
+    .find((other) => other !== undefined && other.id !== network.id);
+  if (holder !== undefined) {
+    throw new FairwayError({
+      code: "FW3009",
+      what: `gateway ${network.gatewayIpv4} was given to another network meanwhile`,
+      why: "two networks were created at the same moment",
+      fix: "run the command again",
+    });
+  }
+}
+
+function refuseTakenBridge(context: DriverContext, network: BridgeNetwork): void {
   const holder = context.workshop.registry
     .networks()
-    .find((other) => other.bridge === network.bridge && other.id !== network.id);
+    .find((other) => networkLinkNames(other).includes(network.bridge) && other.id !== network.id);
   if (holder !== undefined) {
     const name = context.names.networkName(holder.id) ?? holder.id.slice(0, 12);
     throw new FairwayError({
@@ -96,7 +148,7 @@ function refuseTakenBridge(context: DriverContext, network: Network): void {
 }
 
 /** Before anything is recorded: whatever follows from a record may be deleted, and this is not ours. */
-async function refuseForeignBridge(context: DriverContext, network: Network): Promise<void> {
+async function refuseForeignBridge(context: DriverContext, network: BridgeNetwork): Promise<void> {
   const what = await context.workshop.kernel.links.foreignLink(network.bridge);
   if (what !== undefined) {
     throw new FairwayError({
@@ -133,7 +185,7 @@ async function makeRoom(context: DriverContext, request: CreateNetworkRequest, n
 }
 
 async function routeConflict({ workshop }: DriverContext, network: Network): Promise<RouteConflict | undefined> {
-  const ownDevices = new Set<string>(workshop.registry.networks().map(({ bridge }) => bridge));
+  const ownDevices = new Set<string>(workshop.registry.networks().flatMap(networkLinkNames));
   return findRouteConflict(subnetsOf(network), await workshop.kernel.links.listRoutes(), ownDevices);
 }
 

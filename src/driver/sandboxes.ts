@@ -1,13 +1,17 @@
+import { claimOwner } from "../apply/claim-owner.ts";
 import { hostFacts } from "../apply/workshop.ts";
 import { FairwayError } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
-import { hostOf } from "../model/ip.ts";
+import { hostOf, type IpAddress, prefixOf, wholeAddress } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
-import { planForwarding, planVeth } from "../plan/bridge.ts";
-import { planEndpointFlows } from "../plan/publish.ts";
+import { planEndpointFlows, planPublicationElements, planPublicationFlows } from "../plan/publish.ts";
+import { standInCount, standInSeed } from "../plan/stand-in.ts";
+import type { Step } from "../plan/steps.ts";
+import { planAttachment, planAttachmentElements, planForwarding } from "../plan/wishes.ts";
+import { claimExposed } from "./claims.ts";
 import { type DriverContext, requireEndpoint, requireNetwork } from "./context.ts";
-import type { CallContext, JoinReply, JoinRequest } from "./driver.ts";
+import type { CallContext, JoinReply, JoinRequest, StaticRoute } from "./driver.ts";
 import { gatewayFor } from "./network-record.ts";
 
 export async function join(context: DriverContext, request: JoinRequest, call: CallContext): Promise<JoinReply> {
@@ -17,24 +21,58 @@ export async function join(context: DriverContext, request: JoinRequest, call: C
     requireSameSandbox(endpoint, request);
     return joinReply(network, endpoint);
   }
-  const { registry, applier } = context.workshop;
-  registry.putEndpoint({ ...endpoint, state: "joined", sandboxKey: request.sandboxKey });
-  await applier.applyOrUndo(
-    [
-      // Not earlier: an engine that finds forwarding on at its start leaves the host open to all traffic.
-      { do: "enableForwarding", families: planForwarding(network) },
-      { do: "addVeth", spec: planVeth(network, endpoint, hostFacts(context.workshop.kernel)) },
-    ],
-    {
+  const { workshop } = context;
+  const attached = withStandIn(context, network, endpoint);
+  try {
+    const claims = await claimExposed(context, network, attached, request);
+    const joined: Endpoint = {
+      ...attached,
+      state: "joined",
+      sandboxKey: request.sandboxKey,
+      ...(claims && { claims }),
+    };
+    // Looks at the host, which may fail, and so comes before the record.
+    const steps = joiningSteps(context, network, endpoint, joined);
+    workshop.registry.putEndpoint(joined);
+    await workshop.applier.applyOrUndo(steps, {
       signal: call.signal,
-      forget: () => registry.reduceEndpoint(endpoint),
-    },
-  );
-  call.onUndelivered(() => context.workshop.queue.run(endpoint.id, () => leave(context, network.id, endpoint.id)));
+      forget: () => workshop.registry.reduceEndpoint(endpoint),
+    });
+  } catch (error) {
+    await workshop.releasePorts(claimOwner(endpoint.id));
+    workshop.registry.releaseStandIn(endpoint.id, attached.standIn ?? 0);
+    throw error;
+  }
+  call.onUndelivered(() => workshop.queue.run(endpoint.id, () => leave(context, network.id, endpoint.id)));
   // The engine may only now have brought its own packet filter; asking for it here would slow every attachment down.
-  context.workshop.keeper.nudge();
+  workshop.keeper.nudge();
   context.names.refresh(network.id);
-  return joinReply(network, endpoint);
+  return joinReply(network, attached);
+}
+
+/** The number stays with the endpoint until that is gone, whatever happens in between. */
+function withStandIn({ workshop }: DriverContext, network: Network, endpoint: Endpoint): Endpoint {
+  if (network.mode !== "host" || endpoint.standIn !== undefined) {
+    return endpoint;
+  }
+  const standIn = workshop.registry.reserveStandIn(endpoint.id, standInSeed(endpoint.id), standInCount);
+  return { ...endpoint, standIn };
+}
+
+/** Rules stand before the interface that they judge. */
+function joiningSteps(context: DriverContext, network: Network, before: Endpoint, joined: Endpoint): Step[] {
+  const isFirst = before.standIn === undefined;
+  const elements = [
+    ...(isFirst ? planAttachmentElements(network, joined) : []),
+    ...planPublicationElements(joined.claims ?? []),
+  ];
+  return [
+    // Not earlier: an engine that finds forwarding on at its start leaves the host open to all traffic.
+    { do: "enableForwarding", families: planForwarding(network) },
+    { do: "changeElements", add: elements, remove: [] },
+    planAttachment(network, joined, hostFacts(context.workshop.kernel)),
+    { do: "forgetFlows", filters: planPublicationFlows(joined.claims ?? []) },
+  ];
 }
 
 /** After this answer the engine takes the interface back; the pair goes with the endpoint. */
@@ -44,9 +82,10 @@ export async function leave(context: DriverContext, networkId: NetworkId, endpoi
   if (endpoint === undefined || endpoint.networkId !== networkId) {
     return;
   }
-  const { sandboxKey: _, ...rest } = endpoint;
+  const { sandboxKey: _, claims: _claims, ...rest } = endpoint;
   context.workshop.recordInAnyCase(() => registry.reduceEndpoint({ ...rest, state: "created", publications: [] }));
   await context.workshop.unpublish(endpoint);
+  await context.workshop.unclaim(endpoint);
   await applier.applyAll([{ do: "forgetFlows", filters: planEndpointFlows(endpoint) }]);
 }
 
@@ -55,19 +94,45 @@ export async function leave(context: DriverContext, networkId: NetworkId, endpoi
  * bridge, with a default route (moby libnetwork default_gateway.go): a way out of an internal network.
  */
 export function joinReply(network: Network, endpoint: Endpoint): JoinReply {
-  const gateway = network.internal ? undefined : gatewayFor(network.ipv4, endpoint.ipv4);
-  const gatewayIpv6 = network.internal ? undefined : gatewayFor(network.ipv6, endpoint.ipv6);
+  const { gateway, gatewayIpv6 } = gatewaysFor(network, endpoint);
   return {
     interface: {
       srcName: endpoint.sandboxIf,
       dstPrefix: network.ifNamePrefix,
       ...(endpoint.ifName === undefined ? {} : { dstName: endpoint.ifName }),
     },
-    ...(gateway === undefined ? {} : { gateway: hostOf(gateway) }),
-    ...(gatewayIpv6 === undefined ? {} : { gatewayIpv6: hostOf(gatewayIpv6) }),
-    staticRoutes: [],
+    ...(gateway === undefined ? {} : { gateway }),
+    ...(gatewayIpv6 === undefined ? {} : { gatewayIpv6 }),
+    staticRoutes: network.mode === "host" ? [gateway, gatewayIpv6].flatMap(onLink) : [],
     disableGatewayService: true,
   };
+}
+
+interface Gateways {
+  readonly gateway?: IpAddress | undefined;
+  readonly gatewayIpv6?: IpAddress | undefined;
+}
+
+function gatewaysFor(network: Network, endpoint: Endpoint): Gateways {
+  if (network.mode === "host") {
+    return {
+      gateway: endpoint.ipv4 === undefined ? undefined : network.gatewayIpv4,
+      gatewayIpv6: endpoint.ipv6 === undefined ? undefined : network.gatewayIpv6,
+    };
+  }
+  if (network.internal) {
+    return {};
+  }
+  const [gateway, gatewayIpv6] = [gatewayFor(network.ipv4, endpoint.ipv4), gatewayFor(network.ipv6, endpoint.ipv6)];
+  return {
+    gateway: gateway === undefined ? undefined : hostOf(gateway),
+    gatewayIpv6: gatewayIpv6 === undefined ? undefined : hostOf(gatewayIpv6),
+  };
+}
+
+/** The container's address covers nothing but itself, so the engine must be told that the gateway is on the link. */
+function onLink(gateway: IpAddress | undefined): StaticRoute[] {
+  return gateway === undefined ? [] : [{ destination: prefixOf(wholeAddress(gateway)) }];
 }
 
 function requireSameSandbox(endpoint: Endpoint, request: JoinRequest): void {

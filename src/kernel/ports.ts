@@ -5,11 +5,11 @@
  * Failures are KernelError, or FairwayError where a user can do something about it.
  */
 import type { IfName } from "../model/ids.ts";
-import type { IpAddress, Prefix } from "../model/ip.ts";
+import type { Family, IpAddress, Prefix } from "../model/ip.ts";
 import type { ElementChange, NftElement, Ruleset } from "../plan/ruleset.ts";
-import type { BridgeSpec, FlowFilter, PortClaim, VethSpec } from "../plan/specs.ts";
+import type { BridgeSpec, FlowFilter, FurnishSpec, PortClaim, SharedLinkSpec, VethSpec } from "../plan/specs.ts";
 
-export type { BridgeSpec, FlowFilter, PortClaim, VethSpec } from "../plan/specs.ts";
+export type { BridgeSpec, FlowFilter, FurnishSpec, PortClaim, SharedLinkSpec, VethSpec } from "../plan/specs.ts";
 
 /** A refusal by the kernel: the operation, the errno and the kernel's own words when it gave some. */
 export class KernelError extends Error {
@@ -38,6 +38,7 @@ export interface OwnedLink {
 }
 
 export interface HostRoute {
+  readonly family: Family;
   /** Absent for a default route. */
   readonly destination?: Prefix;
   readonly device: string;
@@ -45,6 +46,17 @@ export interface HostRoute {
   readonly onLink: boolean;
   /** Metric; the lowest wins. */
   readonly priority: number;
+}
+
+/** A usable address of the host: not tentative, not deprecated, of global scope. */
+export interface HostAddress {
+  readonly address: IpAddress;
+  readonly device: string;
+}
+
+export interface Uplink {
+  readonly name: string;
+  readonly mtuBytes: number;
 }
 
 export interface LinkPort {
@@ -58,6 +70,8 @@ export interface LinkPort {
    * @throws FairwayError FW3008 when the bridge takes no more ports.
    */
   addVeth(spec: VethSpec): Promise<void>;
+  /** Creates the pair with its host side up, as next hop. A leftover pair of ours with this name is replaced. */
+  addSharedLink(spec: SharedLinkSpec): Promise<void>;
   /** Puts a pair that exists back into its bridge, which is new; a pair that is gone is fine. */
   attachVeth(spec: VethSpec): Promise<void>;
   /** Queues links of ours for deletion; absent ones are fine. Resolves when queued, not when gone. */
@@ -71,9 +85,11 @@ export interface LinkPort {
   /** All links that carry our ownership mark. */
   listOwned(): Promise<readonly OwnedLink[]>;
   /** Device with the best default route (IPv4 first); undefined without one. */
-  uplinkName(): Promise<string | undefined>;
-  /** MTU in bytes of that device. */
-  uplinkMtuBytes(): Promise<number | undefined>;
+  uplink(): Promise<Uplink | undefined>;
+  /** MTU in bytes of a device; undefined when there is none of that name. */
+  mtuBytes(device: string): Promise<number | undefined>;
+  /** Addresses of the host that others can reach it by, on one device or all, in the kernel's order. */
+  hostAddresses(device?: string): Promise<readonly HostAddress[]>;
   /** Routes of the main table, both families. */
   listRoutes(): Promise<readonly HostRoute[]>;
 }
@@ -136,9 +152,22 @@ export interface EngineFirewallPort {
 export interface LinkMonitorPort {
   /** Calls back with the name of each link that disappears from our namespace for good. */
   onLinkGone(listener: (name: string) => void): void;
+  /** Calls back with the name of each link that has a carrier: of a veth pair, both ends are up now. */
+  onLinkUp(listener: (name: string) => void): void;
+  /** Calls back when an address of the host came or went. */
+  onAddressChange(listener: () => void): void;
   /** Calls back when events were lost, so that the listener can compare as a whole. */
   onOverrun(listener: () => void): void;
   close(): Promise<void>;
+}
+
+/** Settings inside sandboxes, which engines make and move interfaces into. */
+export interface SandboxPort {
+  /**
+   * Makes the sandbox of a container that has an address of the host usable. Idempotent. False: the interface is not
+   * there yet, or not up, or the sandbox is gone.
+   */
+  furnish(spec: FurnishSpec): Promise<boolean>;
 }
 
 /** Everything that the applying room needs from the kernel. */
@@ -149,4 +178,5 @@ export interface Kernel {
   readonly conntrack: ConntrackPort;
   readonly sysctls: SysctlPort;
   readonly engineFirewall: EngineFirewallPort;
+  readonly sandboxes: SandboxPort;
 }

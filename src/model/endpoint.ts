@@ -25,6 +25,12 @@ export interface Publication {
   readonly containerPort: number;
 }
 
+/** A port of a container, as an image's EXPOSE or a published port names it. */
+export interface ContainerPort {
+  readonly protocol: Protocol;
+  readonly port: number;
+}
+
 /**
  * created: the engine knows it, the kernel does not. joined: attached to a sandbox.
  * No state for deletion: a record that is gone is the tombstone, and the sweeper finds what it left.
@@ -46,5 +52,10 @@ export interface Endpoint {
   readonly ifName?: IfName;
   /** The engine's handle of the sandbox; compared, never opened. */
   readonly sandboxKey?: string;
+  /** What `-p` asked for. */
   readonly publications: readonly Publication[];
+  /** Mode host: ports that are the host's at the same number, for as long as the endpoint is joined. */
+  readonly claims?: readonly Publication[];
+  /** Mode host: number of the stand-in addresses, see plan/stand-in.ts. */
+  readonly standIn?: number;
 }

@@ -64,6 +64,11 @@ export function hostOf(address: InterfaceAddress): IpAddress {
   return address.slice(0, address.indexOf("/")) as IpAddress;
 }
 
+/** The address with the length of its family: "10.0.0.1/32". */
+export function wholeAddress(address: IpAddress): InterfaceAddress {
+  return `${address}/${addressBits(familyOf(address))}` as InterfaceAddress;
+}
+
 export function prefixLengthOf(value: Prefix | InterfaceAddress): number {
   return Number(value.slice(value.indexOf("/") + 1));
 }

@@ -38,5 +38,31 @@ export interface BridgeNetwork extends NetworkBase {
   readonly publishAddresses: readonly IpAddress[];
 }
 
+/** Which ports of a container are the host's ports of the same number. */
+export type ClaimKind = "exposed" | "published";
+
+/** The host's own address for every container, from a namespace of its own. */
+export interface HostNetwork extends NetworkBase {
+  readonly mode: "host";
+  /** Next hops of the containers, on the host's side of each pair. No two networks have the same ones. */
+  readonly gatewayIpv4: IpAddress;
+  readonly gatewayIpv6: IpAddress;
+  /** Interface whose addresses are shared; absent: the one with the default route. */
+  readonly parent?: IfName;
+  /** Addresses that the user chose. Empty: the first ones of the interface, whatever they become. */
+  readonly hostAddresses: readonly IpAddress[];
+  readonly claim: ClaimKind;
+  /** Where ports that name no number are taken from. */
+  readonly dynamicPorts: PortRange;
+  /** The shared addresses as last seen on the host. */
+  readonly sharedIpv4?: IpAddress;
+  readonly sharedIpv6?: IpAddress;
+}
+
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** One variant per mode; `mode` discriminates. */
-export type Network = BridgeNetwork;
+export type Network = BridgeNetwork | HostNetwork;

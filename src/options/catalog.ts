@@ -10,16 +10,19 @@ import {
   ifNamePrefixValue,
   ifNameValue,
   integerValue,
+  portRangeValue,
   publishAddressesValue,
+  sharedAddressesValue,
   sourceAddressValue,
   type ValueSchema,
+  wordValue,
 } from "./values.ts";
 
 /** Modes of this version. */
-export const availableModes = ["bridge"] as const;
+export const availableModes = ["bridge", "host"] as const;
 export type Mode = (typeof availableModes)[number];
 /** Words kept for modes to come; asking for one is answered with FW1004. */
-export const reservedModes: readonly string[] = ["host", "routed", "overlay"];
+export const reservedModes: readonly string[] = ["routed", "overlay"];
 
 export type OptionScope = "network" | "endpoint";
 
@@ -45,24 +48,24 @@ export type OptionValues<E extends OptionEntries> = {
 };
 
 /** The mode is resolved before its value is judged, so any word is a value here. */
-const modeValue: ValueSchema<string> = z.string().describe("bridge (later versions: host, routed, overlay)");
+const modeValue: ValueSchema<string> = z.string().describe("bridge or host (later versions: routed, overlay)");
 
 export const networkCatalog = {
   mode: {
     aliases: [],
     scope: "network",
-    modes: ["bridge"],
+    modes: availableModes,
     value: modeValue,
     default: { value: "bridge" },
-    doc: "How containers reach the world: `bridge` is a private subnet behind this host.",
+    doc: "How containers reach the world: `bridge` is a private subnet behind this host, `host` is the host's own address.",
     example: "mode=bridge",
   },
   mtu: {
     aliases: ["com.docker.network.driver.mtu"],
     scope: "network",
-    modes: ["bridge"],
+    modes: availableModes,
     value: integerValue(68, 65535),
-    default: { text: "MTU of the interface with the default route" },
+    default: { text: "MTU of the interface with the default route, or of `parent`" },
     doc: "Largest packet in bytes. At least 1280 when the network has IPv6 (RFC 8200).",
     example: "mtu=1450",
   },
@@ -120,10 +123,46 @@ export const networkCatalog = {
     doc: "Host addresses for published ports that name none. `0.0.0.0` is all IPv4, `::` all IPv6.",
     example: "publish_address=192.0.2.10,2001:db8::10",
   },
+  parent: {
+    aliases: [],
+    scope: "network",
+    modes: ["host"],
+    value: ifNameValue,
+    default: { text: "the interface with the default route" },
+    doc: "Interface of the host whose addresses the containers share.",
+    example: "parent=eth1",
+  },
+  host_ip: {
+    aliases: [],
+    scope: "network",
+    modes: ["host"],
+    value: sharedAddressesValue,
+    default: { text: "the first addresses of `parent`" },
+    doc: "Addresses of the host that the containers share: one IPv4 address, one IPv6 address, or both.",
+    example: "host_ip=192.0.2.10,2001:db8::10",
+  },
+  claim: {
+    aliases: [],
+    scope: "network",
+    modes: ["host"],
+    value: wordValue(["exposed", "published"]),
+    default: { value: "exposed" },
+    doc: "Which ports of a container are the host's ports of the same number: all that it exposes or publishes, or only what `-p` says.",
+    example: "claim=published",
+  },
+  dynamic_ports: {
+    aliases: [],
+    scope: "network",
+    modes: ["host"],
+    value: portRangeValue,
+    default: { value: "20000-32000" },
+    doc: "Host ports for `-p 80`, which names none.",
+    example: "dynamic_ports=40000-40999",
+  },
   ifname_prefix: {
     aliases: ["com.docker.network.container_iface_prefix"],
     scope: "network",
-    modes: ["bridge"],
+    modes: availableModes,
     value: ifNamePrefixValue,
     default: { value: "eth" },
     doc: "How interface names in containers begin; the engine appends a number.",
@@ -135,7 +174,7 @@ export const endpointCatalog = {
   ifname: {
     aliases: ["com.docker.network.endpoint.ifname"],
     scope: "endpoint",
-    modes: ["bridge"],
+    modes: availableModes,
     value: ifNameValue,
     default: { text: "the network's `ifname_prefix` and a number" },
     doc: "Exact name of the interface in the container. The engine sets it: up to Docker 29.7 it uses prefix and number instead.",

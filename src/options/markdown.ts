@@ -75,7 +75,8 @@ const rules = `## Rules
   ([FW1003](errors.md#fw1003) otherwise).
 - Unknown options are refused ([FW1001](errors.md#fw1001)), and so are values out of range
   ([FW1002](errors.md#fw1002)). The network or connection is then not made; nothing is left behind.
-- \`mode=host\`, \`mode=routed\` and \`mode=overlay\` are reserved for later versions ([FW1004](errors.md#fw1004)).
+- An option of another mode is refused ([FW1003](errors.md#fw1003)).
+- \`mode=routed\` and \`mode=overlay\` are reserved for later versions ([FW1004](errors.md#fw1004)).
 - \`snat_ipv4\` and \`snat_ipv6\` need \`masquerade=true\`.
 - \`publish_address=0.0.0.0\` publishes on IPv4 only. Leave the option out for both families.
 `;

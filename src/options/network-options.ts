@@ -1,7 +1,8 @@
 import { FairwayError } from "../errors.ts";
 import type { IfName } from "../model/ids.ts";
 import { familyOf, type IpAddress, isUnspecified } from "../model/ip.ts";
-import { availableModes, type networkCatalog, type OptionValues, reservedModes } from "./catalog.ts";
+import type { ClaimKind, PortRange } from "../model/network.ts";
+import { availableModes, type Mode, type networkCatalog, type OptionValues, reservedModes } from "./catalog.ts";
 import { quote } from "./quote.ts";
 import { readOptions } from "./reader.ts";
 import { suggest } from "./suggest.ts";
@@ -21,8 +22,21 @@ export interface BridgeOptions {
   readonly ifNamePrefix: string;
 }
 
+export interface HostOptions {
+  readonly mode: "host";
+  /** Bytes; absent: as the parent. */
+  readonly mtu?: number;
+  /** Absent: the interface with the default route. */
+  readonly parent?: IfName;
+  /** At most one per family. Empty: the parent's first ones. */
+  readonly hostAddresses: readonly IpAddress[];
+  readonly claim: ClaimKind;
+  readonly dynamicPorts: PortRange;
+  readonly ifNamePrefix: string;
+}
+
 /** One variant per mode; `mode` discriminates. */
-export type NetworkOptions = BridgeOptions;
+export type NetworkOptions = BridgeOptions | HostOptions;
 
 /** The smallest link that IPv6 runs on, in bytes (RFC 8200 section 5). */
 const minimumIpv6MtuBytes = 1280;
@@ -32,8 +46,24 @@ const minimumIpv6MtuBytes = 1280;
  * @throws FairwayError FW1001, FW1002, FW1003, FW1004.
  */
 export function parseNetworkOptions(options: ReadonlyMap<string, string>): NetworkOptions {
-  checkMode(options.get("mode"));
-  const values = readOptions(options, "network") as OptionValues<typeof networkCatalog>;
+  const mode = checkMode(options.get("mode"));
+  const values = readOptions(options, "network", mode) as OptionValues<typeof networkCatalog>;
+  return mode === "bridge" ? bridgeOptions(values) : hostOptions(values);
+}
+
+function hostOptions(values: OptionValues<typeof networkCatalog>): HostOptions {
+  return {
+    mode: "host",
+    ...(values.mtu === undefined ? {} : { mtu: values.mtu }),
+    ...(values.parent === undefined ? {} : { parent: values.parent }),
+    hostAddresses: values.host_ip ?? [],
+    claim: values.claim,
+    dynamicPorts: values.dynamic_ports,
+    ifNamePrefix: values.ifname_prefix,
+  };
+}
+
+function bridgeOptions(values: OptionValues<typeof networkCatalog>): BridgeOptions {
   checkSourceAddresses(values);
   const publishAddresses = values.publish_address ?? [];
   checkPublishAddresses(publishAddresses);
@@ -67,16 +97,17 @@ export function checkMtuForIpv6(mtuBytes: number | undefined, ipv6: boolean): vo
 }
 
 /** Judged before all else: every other option is read in the light of the mode. */
-function checkMode(mode = "bridge"): void {
+function checkMode(mode = "bridge"): Mode {
   const known: readonly string[] = availableModes;
-  if (known.includes(mode)) {
-    return;
+  const found = availableModes.find((word) => word === mode);
+  if (found !== undefined) {
+    return found;
   }
   if (reservedModes.includes(mode)) {
     throw new FairwayError({
       code: "FW1004",
       what: `mode ${quote(mode)} is not available in this version`,
-      why: `this version has mode ${known.join(", ")}`,
+      why: `this version has the modes ${known.join(" and ")}`,
       fix: "leave the option out or write mode=bridge",
     });
   }

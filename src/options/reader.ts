@@ -1,6 +1,13 @@
 /** Turns the key-value pairs of a user into typed values, by a catalogue. */
 import { FairwayError } from "../errors.ts";
-import { endpointCatalog, networkCatalog, type OptionEntries, type OptionEntry, type OptionScope } from "./catalog.ts";
+import {
+  endpointCatalog,
+  type Mode,
+  networkCatalog,
+  type OptionEntries,
+  type OptionEntry,
+  type OptionScope,
+} from "./catalog.ts";
 import { quote } from "./quote.ts";
 import { type StandardKey, standardKeys, standardPrefix } from "./standard-keys.ts";
 import { suggest } from "./suggest.ts";
@@ -15,9 +22,10 @@ interface Reading {
 
 /**
  * Values by short key; options that were not given have their default value or are absent.
+ * @param mode of the network; options of other modes are refused. Absent: any mode's are fine.
  * @throws FairwayError FW1001, FW1002, FW1003, FW1004 about the first key that is wrong.
  */
-export function readOptions(given: Given, scope: OptionScope): Readonly<Record<string, unknown>> {
+export function readOptions(given: Given, scope: OptionScope, mode?: Mode): Readonly<Record<string, unknown>> {
   const entries: OptionEntries = scope === "network" ? networkCatalog : endpointCatalog;
   const names = namesOf(entries);
   const readings = new Map<string, Reading>();
@@ -28,6 +36,7 @@ export function readOptions(given: Given, scope: OptionScope): Readonly<Record<s
       checkStandardKey(key, text, scope, names);
       continue;
     }
+    refuseOtherModes(key, entry, mode);
     const reading = { key, text, value: readValue(key, text, entry) };
     refuseContradiction(readings.get(name), reading);
     readings.set(name, reading);
@@ -35,6 +44,18 @@ export function readOptions(given: Given, scope: OptionScope): Readonly<Record<s
   return Object.fromEntries(
     Object.entries(entries).map(([name, entry]) => [name, readings.get(name)?.value ?? defaultOf(entry)]),
   );
+}
+
+/** Ignored, it would be a promise not kept. */
+function refuseOtherModes(key: string, entry: OptionEntry, mode: Mode | undefined): void {
+  if (mode !== undefined && !entry.modes.includes(mode)) {
+    throw new FairwayError({
+      code: "FW1003",
+      what: `option ${key} has no meaning with mode=${mode}`,
+      why: `it belongs to mode=${entry.modes.join(", mode=")}`,
+      fix: `leave out ${key}, or choose that mode`,
+    });
+  }
 }
 
 function defaultOf(entry: OptionEntry): unknown {

@@ -15,6 +15,7 @@ import {
   isUnspecified,
   parseIpAddress,
 } from "../model/ip.ts";
+import type { PortRange } from "../model/network.ts";
 
 export type ValueSchema<T = unknown> = z.ZodType<T, string>;
 
@@ -81,6 +82,29 @@ export const publishAddressesValue: ValueSchema<readonly IpAddress[]> = kind(
     return usable.length === addresses.length && usable.length <= maxAddresses ? [...new Set(usable)] : undefined;
   },
 );
+
+/** Addresses that a container can have as its own: one of each family at most. */
+export const sharedAddressesValue: ValueSchema<readonly IpAddress[]> = kind(
+  "an IPv4 address, an IPv6 address, or both separated by a comma, of this host",
+  (text) => {
+    const addresses = text.split(",").map((part) => hostAddress(part.trim()));
+    const usable = addresses.filter(
+      (address) => address !== undefined && !isUnspecified(address) && !isLoopback(address) && !isLinkLocal(address),
+    ) as IpAddress[];
+    const families = new Set(usable.map(familyOf));
+    return usable.length === addresses.length && families.size === usable.length ? usable : undefined;
+  },
+);
+
+export const portRangeValue: ValueSchema<PortRange> = kind("a range of ports from 1 to 65535, lowest first", (text) => {
+  const [, first, last] = /^([1-9]\d{0,4})-([1-9]\d{0,4})$/.exec(text) ?? [];
+  const range = { first: Number(first), last: Number(last) };
+  return range.first <= range.last && range.last <= 65_535 ? range : undefined;
+});
+
+export function wordValue<const Word extends string>(words: readonly Word[]): ValueSchema<Word> {
+  return kind(words.join(" or "), (text) => words.find((word) => word === text));
+}
 
 /** The loopback interface is in every network namespace already. */
 export const ifNameValue: ValueSchema<IfName> = kind(

@@ -1,7 +1,8 @@
-/** What the kernel should hold for a bridge network and its endpoints. Pure: the same record gives the same wishes. */
+/** Mode bridge: what the kernel should hold for a network and its endpoints. */
 import type { Endpoint } from "../model/endpoint.ts";
 import { boundsOf, type Family, familyOf, fromBigInt, hostOf, type IpAddress, type Prefix } from "../model/ip.ts";
 import type { BridgeNetwork, Pool } from "../model/network.ts";
+import { familyDigit } from "./digit.ts";
 import type { HostFacts } from "./host.ts";
 import { endpointAlias, isolatedLinkGroup, linkGroup, networkAlias } from "./names.ts";
 import type { NftElement, NftField } from "./ruleset.ts";
@@ -22,7 +23,7 @@ export function planBridge(network: BridgeNetwork): BridgeSpec {
  * Where bridged packets visit the IP-level filter, translated ones must be let through from port to port, so there the
  * filter alone keeps containers apart; elsewhere the port's own flag does it as well.
  */
-export function planVeth(network: BridgeNetwork, endpoint: Endpoint, facts: HostFacts): VethSpec {
+export function planBridgePort(network: BridgeNetwork, endpoint: Endpoint, facts: HostFacts): VethSpec {
   const isFiltered = facts.bridgedIpv4Filtered || facts.bridgedIpv6Filtered;
   return {
     host: endpoint.hostIf,
@@ -37,7 +38,7 @@ export function planVeth(network: BridgeNetwork, endpoint: Endpoint, facts: Host
 }
 
 /** Families in which the host must forward for this network. */
-export function planForwarding(network: BridgeNetwork): Family[] {
+export function planBridgeForwarding(network: BridgeNetwork): Family[] {
   if (network.internal) {
     return [];
   }
@@ -48,10 +49,10 @@ export function planForwarding(network: BridgeNetwork): Family[] {
 }
 
 /** Elements that stand for a network, whatever its endpoints. */
-export function planNetworkElements(network: BridgeNetwork): NftElement[] {
+export function planBridgeElements(network: BridgeNetwork): NftElement[] {
   const bridge = network.bridge;
   const elements: NftElement[] = [
-    { set: "bridges", key: [bridge] },
+    { set: "ours", key: [bridge] },
     { set: "intra", key: [bridge, bridge], data: network.icc ? "accept" : { goto: "isolated_peers" } },
   ];
   if (network.internal) {
@@ -115,8 +116,4 @@ function outboundElements(network: BridgeNetwork): NftElement[] {
 
 function poolsOf(network: BridgeNetwork): Pool[] {
   return [...network.ipv4, ...network.ipv6];
-}
-
-export function familyDigit(family: Family): "4" | "6" {
-  return family === "ipv4" ? "4" : "6";
 }

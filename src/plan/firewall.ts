@@ -2,9 +2,10 @@
  * Our packet filter without its elements. It is built once; from then on only elements of sets and maps change, so the
  * cost of a change and of a look-up does not grow with networks, containers or ports.
  */
-import type { Family } from "../model/ip.ts";
+import type { Family, Prefix } from "../model/ip.ts";
 import { admittedMarkBit, isolatedLinkGroup, priorities, publishedMarkBit, tableName } from "./names.ts";
 import type { NftAction, NftChain, NftMatch, NftRule, NftSelector, NftSet, NftType, Ruleset } from "./ruleset.ts";
+import { standInPrefixes } from "./stand-in.ts";
 
 interface FamilyTerms {
   readonly family: Family;
@@ -13,7 +14,12 @@ interface FamilyTerms {
   readonly saddr: "ip saddr" | "ip6 saddr";
   readonly daddr: "ip daddr" | "ip6 daddr";
   readonly loopback: string;
+  /** Where the stand-in addresses of containers that share the host's are. */
+  readonly standIns: Prefix;
 }
+
+/** Types of ICMP messages that quote the packet they are about: RFC 792, without redirects, which nobody obeys. */
+const icmpErrorTypes = [3, 11, 12];
 
 const families: readonly FamilyTerms[] = [
   {
@@ -23,6 +29,7 @@ const families: readonly FamilyTerms[] = [
     saddr: "ip saddr",
     daddr: "ip daddr",
     loopback: "127.0.0.0/8",
+    standIns: standInPrefixes.ipv4,
   },
   {
     family: "ipv6",
@@ -31,6 +38,7 @@ const families: readonly FamilyTerms[] = [
     saddr: "ip6 saddr",
     daddr: "ip6 daddr",
     loopback: "::1/128",
+    standIns: standInPrefixes.ipv6,
   },
 ];
 
@@ -43,17 +51,21 @@ export function planRuleset(): Ruleset {
         sets: [...sharedSets, ...families.flatMap(familySets)],
         chains: [
           // A chain must exist before a rule jumps to it, so the plain chains come first.
+          publishAtChain(),
           publishChain(),
           isolatedPeersChain(),
           toContainerChain(),
           fromContainerChain(),
           leavingChain(),
           guardChain(),
+          standInChain(),
           preroutingChain(),
           outputChain(),
           inputChain(),
+          inputTranslationChain(),
           forwardChain(),
           postroutingChain(),
+          realChain(),
           translatedChain(),
         ],
       },
@@ -63,9 +75,10 @@ export function planRuleset(): Ruleset {
 }
 
 const sharedSets: readonly NftSet[] = [
-  { name: "bridges", key: ["ifname"] },
+  { name: "ours", key: ["ifname"] },
   { name: "internal", key: ["ifname"] },
   { name: "isolated", key: ["ifname"] },
+  { name: "shares", key: ["ifname"] },
   { name: "uplinks", key: ["ifname"] },
   { name: "intra", key: ["ifname", "ifname"], data: "verdict" },
 ];
@@ -84,33 +97,57 @@ function familySets(terms: FamilyTerms): NftSet[] {
     { name: `hairpin${digit}`, key: [address, address], interval: true },
     { name: `masquerade${digit}`, key: ["ifname"] },
     { name: `snat${digit}`, key: ["ifname"], data: [address] },
+    { name: `own${digit}`, key: ["ifname", address] },
+    { name: `stand_in${digit}`, key: ["ifname"], data: [address] },
+    { name: `real${digit}`, key: ["ifname"], data: [address] },
+    { name: `shared${digit}`, key: ["ifname"], data: [address] },
   ];
 }
 
-const fromOurs: NftMatch = { select: ["iifname"], in: "bridges" };
-const toOurs: NftMatch = { select: ["oifname"], in: "bridges" };
+const fromOurs: NftMatch = { select: ["iifname"], in: "ours" };
+const toOurs: NftMatch = { select: ["oifname"], in: "ours" };
+const fromShare: NftMatch = { select: ["iifname"], in: "shares" };
 const answered: NftMatch = { ctState: ["established", "related"] };
 const published: NftMatch = { ctStatus: "dnat" };
 const admit: NftAction = { setMarkBit: admittedMarkBit };
 
 /** Translates only what is addressed to this host: transit traffic to the same port is not ours (CVE-2025-67499). */
 function publishChain(): NftChain {
-  return { name: "publish", rules: families.flatMap(publishRules) };
+  return {
+    name: "publish",
+    rules: [
+      { match: [], action: { verdict: { jump: "publish_at" } } },
+      ...families.flatMap((terms) => [
+        publishRule(terms, "publish_any", service, true),
+        publishRule(terms, "range_any", service, false),
+      ]),
+    ],
+  };
 }
 
-function publishRules(terms: FamilyTerms): NftRule[] {
-  const service: NftSelector[] = ["l4proto", "th dport"];
-  const local: NftMatch[] = [{ family: terms.family }, { destination: "local" }];
-  const dnat = (map: string, select: NftSelector[], port: boolean): NftRule => ({
-    match: local,
-    action: { dnat: terms.family, map: `${map}${terms.digit}`, select, port },
-  });
-  return [
-    dnat("publish_address", [terms.daddr, ...service], true),
-    dnat("publish_any", service, true),
-    dnat("range_address", [terms.daddr, ...service], false),
-    dnat("range_any", service, false),
-  ];
+/** What is published on one address goes before what is published on all. */
+function publishAtChain(): NftChain {
+  return {
+    name: "publish_at",
+    rules: families.flatMap((terms) => [
+      publishRule(terms, "publish_address", [terms.daddr, ...service], true),
+      publishRule(terms, "range_address", [terms.daddr, ...service], false),
+    ]),
+  };
+}
+
+const service: readonly NftSelector[] = ["l4proto", "th dport"];
+
+function publishRule(
+  { family, digit }: FamilyTerms,
+  map: string,
+  select: readonly NftSelector[],
+  port: boolean,
+): NftRule {
+  return {
+    match: [{ family }, { destination: "local" }],
+    action: { dnat: family, map: `${map}${digit}`, select, port },
+  };
 }
 
 /**
@@ -126,6 +163,85 @@ function guardChain(): NftChain {
       { match: [fromOurs, { select: terms.saddr, prefix: terms.loopback }], action: { verdict: "drop" } },
     ]),
   };
+}
+
+/**
+ * Mode host: the container has the host's own address, with which the host cannot tell it from itself. On its way
+ * through the host each container goes by a stand-in address of its own, so routes, connection tracking and translation
+ * are the ordinary ones. Before tracking, and only for its own address: any other source is a forgery. Link-local ones
+ * never leave the link, and neighbour discovery needs them.
+ */
+function standInChain(): NftChain {
+  return {
+    name: "stand_in",
+    hook: { type: "filter", hook: "prerouting", priority: priorities.standIn },
+    rules: [
+      { match: [{ select: ["iifname"], in: "shares", negate: true }], action: { verdict: "return" } },
+      ...quotedRules("daddr", "stand_in", "iifname"),
+      { match: [fromShare, { select: "ip6 saddr", prefix: "fe80::/10" }], action: { verdict: "return" } },
+      { match: [fromShare, { select: "ip6 saddr", prefix: "::/128" }], action: { verdict: "return" } },
+      ...families.flatMap(({ family, digit, saddr }): NftRule[] => [
+        {
+          match: [fromShare, { family }, { select: ["iifname", saddr], in: `own${digit}`, negate: true }],
+          action: { verdict: "drop" },
+          counter: true,
+        },
+        { match: [fromShare], action: { rewrite: saddr, map: `stand_in${digit}`, select: ["iifname"] } },
+      ]),
+    ],
+  };
+}
+
+/** The other way round, when all decisions have been taken: the container sees its own address only. */
+function realChain(): NftChain {
+  return {
+    name: "real",
+    hook: { type: "filter", hook: "postrouting", priority: priorities.real },
+    rules: [
+      { match: [{ select: ["oifname"], in: "shares", negate: true }], action: { verdict: "return" } },
+      ...quotedRules("saddr", "real", "oifname"),
+      ...families.map(
+        ({ digit, daddr, standIns }): NftRule => ({
+          // Nothing else: neighbour discovery talks to link-local and multicast addresses.
+          match: [
+            { select: ["oifname"], in: "shares" },
+            { select: daddr, prefix: standIns },
+          ],
+          action: { rewrite: daddr, map: `real${digit}`, select: ["oifname"] },
+        }),
+      ),
+    ],
+  };
+}
+
+/** An ICMP error says which packet it is about, and that one's sender knows it by its own address. */
+function quotedRules(side: "saddr" | "daddr", map: string, interfaceName: "iifname" | "oifname"): NftRule[] {
+  const shared: NftMatch = { select: [interfaceName], in: "shares" };
+  return [
+    ...icmpErrorTypes.map(
+      (icmpType): NftRule => ({
+        match: [shared, { icmpType }],
+        action: { rewrite: `quoted ip ${side}`, map: `${map}4`, select: [interfaceName] },
+      }),
+    ),
+    {
+      match: [shared, { icmpv6: "error" }],
+      action: { rewrite: `quoted ip6 ${side}`, map: `${map}6`, select: [interfaceName] },
+    },
+  ];
+}
+
+/** A program of the host sees a container that shares the host's address under that address. */
+function inputTranslationChain(): NftChain {
+  return {
+    name: "input_nat",
+    hook: { type: "nat", hook: "input", priority: priorities.srcnat },
+    rules: families.map(sharedSource),
+  };
+}
+
+function sharedSource({ family, digit }: FamilyTerms): NftRule {
+  return { match: [{ family }], action: { snat: family, map: `shared${digit}`, select: ["iifname"] } };
 }
 
 /** From outside, loopback addresses are never published: a neighbour can forge such frames. */
@@ -172,7 +288,10 @@ function neighboursChain(): NftChain {
   };
 }
 
-/** What the host itself calls; addresses that cannot work from here stay untranslated, so that they fail at once. */
+/**
+ * What the host itself calls. Addresses at which not everything can work from here stay untranslated, so that they fail
+ * at once, save what is published at them by name.
+ */
 function outputChain(): NftChain {
   const spared: NftRule[] = families.map((terms) => ({
     match: [{ select: [terms.daddr], in: `unpublished${terms.digit}` }],
@@ -181,7 +300,11 @@ function outputChain(): NftChain {
   return {
     name: "output",
     hook: { type: "nat", hook: "output", priority: priorities.dstnat },
-    rules: [...spared, { match: [], action: { verdict: { jump: "publish" } } }],
+    rules: [
+      { match: [], action: { verdict: { jump: "publish_at" } } },
+      ...spared,
+      { match: [], action: { verdict: { jump: "publish" } } },
+    ],
   };
 }
 
@@ -288,7 +411,13 @@ function postroutingRules(terms: FamilyTerms): NftRule[] {
       match: [toOurs, published, { select: [saddr, daddr], in: `hairpin${digit}` }],
       action: { masquerade: true },
     },
+    // What the host calls by its own loopback comes from an address that the container can answer.
+    {
+      match: [{ select: saddr, prefix: terms.loopback }],
+      action: { snat: family, map: `real${digit}`, select: ["oifname"] },
+    },
     { match: [toOurs, { select: saddr, prefix: terms.loopback }], action: { masquerade: true } },
+    sharedSource(terms),
     { match: [toOurs, { family }], action: { verdict: "return" } },
     { match: [{ family }], action: { snat: family, map: `snat${digit}`, select: ["iifname"] } },
     { match: [{ family }, { select: ["iifname"], in: `masquerade${digit}` }], action: { masquerade: true } },

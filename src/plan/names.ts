@@ -3,6 +3,7 @@
  * without memory recognises its objects by these marks alone.
  */
 import type { EndpointId, IfName, NetworkId } from "../model/ids.ts";
+import { type IpAddress, toBigInt } from "../model/ip.ts";
 
 /** Link group (IFLA_GROUP) of our interfaces: set at creation, so that no moment exists without a mark. */
 export const linkGroup = 0xfa17;
@@ -27,6 +28,8 @@ export const aliasPrefix = "fairway:";
  */
 export const priorities = {
   raw: -300,
+  /** Behind the administrator's raw rules and before connection tracking (-200). */
+  standIn: -290,
   dstnat: -105,
   /** Of the family inet, behind every translation of destinations. */
   translated: -95,
@@ -34,7 +37,21 @@ export const priorities = {
   /** Of the family bridge, whose "filter" is -200. */
   bridgeFilter: -210,
   srcnat: 95,
+  /** Behind every translation of sources (100). */
+  real: 150,
 } as const;
+
+/**
+ * Routing table inside a sandbox for one of its networks that share the host's address. The container may have tables of
+ * its own; numbers this high are rarely anybody's.
+ * @param gateway the network's own, so that two networks of one container have different tables
+ */
+export function sandboxTable(gateway: IpAddress): number {
+  return 0x00fa_0000 + Number(toBigInt(gateway) & 0xffffn);
+}
+
+/** Preferences of the rules inside such a sandbox (ip-rule(8)); the kernel's own begin with 0 and end with 32767. */
+export const sandboxRulePreferences = { toHost: 1, local: 10, fromHost: 20 } as const;
 
 // 12 characters are what `docker network ls` prints, so that an id there and a link here can be matched by eye.
 const idCharacters = 12;

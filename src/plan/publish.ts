@@ -2,10 +2,11 @@
 import { FairwayError } from "../errors.ts";
 import type { Endpoint, PortRequest, Protocol, Publication } from "../model/endpoint.ts";
 import { type Family, familyOf, hostOf, type IpAddress, isUnspecified } from "../model/ip.ts";
-import type { BridgeNetwork } from "../model/network.ts";
-import { familyDigit } from "./bridge.ts";
+import type { Network } from "../model/network.ts";
+import { familyDigit } from "./digit.ts";
 import type { NftElement } from "./ruleset.ts";
 import type { FlowFilter, PortClaim } from "./specs.ts";
+import { standInOf } from "./stand-in.ts";
 
 /** A claim together with the container port that it will lead to. */
 export interface PlannedClaim {
@@ -14,11 +15,7 @@ export interface PlannedClaim {
 }
 
 /** @throws FairwayError FW3006 when a port cannot be published because the endpoint lacks the address family. */
-export function planClaims(
-  network: BridgeNetwork,
-  endpoint: Endpoint,
-  requests: readonly PortRequest[],
-): PlannedClaim[] {
+export function planClaims(network: Network, endpoint: Endpoint, requests: readonly PortRequest[]): PlannedClaim[] {
   if (network.internal) {
     return [];
   }
@@ -33,18 +30,28 @@ export function planClaims(
     return unnamed;
   };
   return requests.map((request) => ({
-    claim: {
-      protocol: request.protocol,
-      addresses: addressesOf(request),
-      first: request.hostPortFirst,
-      last: request.hostPortLast,
-    },
+    claim: { protocol: request.protocol, addresses: addressesOf(request), ...numbersOf(network, endpoint, request) },
     containerPort: request.containerPort,
   }));
 }
 
-function publishAddresses(network: BridgeNetwork, endpoint: Endpoint, request: PortRequest): readonly IpAddress[] {
-  const wanted = network.publishAddresses.length > 0 ? network.publishAddresses : allAddresses;
+/** A bridge leaves it to the kernel to pick a number; with the host's address it comes from the network's own range. */
+function numbersOf(
+  network: Network,
+  endpoint: Endpoint,
+  { hostPortFirst: first, hostPortLast: last, containerPort }: PortRequest,
+): Pick<PortClaim, "first" | "last" | "start"> {
+  if (network.mode === "bridge" || first !== 0) {
+    return { first, last };
+  }
+  const range = network.dynamicPorts;
+  const size = range.last - range.first + 1;
+  // Neighbouring containers start to look at different places, so that few of the numbers they try are taken.
+  return { ...range, start: range.first + (((endpoint.standIn ?? 0) * 7919 + containerPort) % size) };
+}
+
+function publishAddresses(network: Network, endpoint: Endpoint, request: PortRequest): readonly IpAddress[] {
+  const wanted = defaultAddresses(network);
   const reachable = wanted.filter((address) => containerAddress(endpoint, familyOf(address)) !== undefined);
   if (reachable.length === 0 && wanted[0] !== undefined) {
     requireFamily(endpoint, request, wanted[0]);
@@ -53,6 +60,40 @@ function publishAddresses(network: BridgeNetwork, endpoint: Endpoint, request: P
 }
 
 const allAddresses = ["0.0.0.0", "::"] as IpAddress[];
+
+/** Where ports are published that name no address. */
+function defaultAddresses(network: Network): readonly IpAddress[] {
+  if (network.mode === "host") {
+    return [network.sharedIpv4, network.sharedIpv6].filter((address) => address !== undefined);
+  }
+  return network.publishAddresses.length > 0 ? network.publishAddresses : allAddresses;
+}
+
+const loopbackAddresses = { ipv4: "127.0.0.1", ipv6: "::1" } as Readonly<Record<Family, IpAddress>>;
+
+/**
+ * With the host's address, a service answers on the host's loopback, too, where nobody else has that port: each claim
+ * once more, at the number that was granted.
+ */
+export function planLoopbackClaims(
+  network: Network,
+  endpoint: Endpoint,
+  claims: readonly PlannedClaim[],
+  granted: readonly number[],
+): PlannedClaim[] {
+  const shared = new Set(network.mode === "host" ? defaultAddresses(network) : []);
+  return claims.flatMap(({ claim, containerPort }, index) => {
+    const port = granted[index] ?? 0;
+    const addresses = claim.addresses
+      .filter((address) => shared.has(address))
+      .map((address) => loopbackAddresses[familyOf(address)])
+      .filter((address) => containerAddress(endpoint, familyOf(address)) !== undefined);
+    return addresses.map((address) => ({
+      claim: { protocol: claim.protocol, addresses: [address], first: port, last: port },
+      containerPort,
+    }));
+  });
+}
 
 function requireFamily(endpoint: Endpoint, request: PortRequest, address: IpAddress): void {
   const family = familyOf(address);
@@ -176,9 +217,13 @@ export function planEndpointFlows(endpoint: Endpoint): FlowFilter[] {
     .map((address) => ({ kind: "address", address }));
 }
 
+/** Where the host finds the container: its address, or the one that stands in for the host's own. */
 export function containerAddress(endpoint: Endpoint, family: Family): IpAddress | undefined {
   const address = family === "ipv4" ? endpoint.ipv4 : endpoint.ipv6;
-  return address === undefined ? undefined : hostOf(address);
+  if (address === undefined) {
+    return undefined;
+  }
+  return endpoint.standIn === undefined ? hostOf(address) : standInOf(endpoint.standIn, family);
 }
 
 /** Do two publications want the same host port at an address that both cover? The families never meet. */

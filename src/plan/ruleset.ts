@@ -49,6 +49,12 @@ export type NftSelector =
   | "th dport"
   | "nfproto";
 
+/**
+ * Address fields that a rule can write. "quoted" ones belong to the packet that an ICMP error reports about
+ * (RFC 792, RFC 4443 section 2.4).
+ */
+export type NftAddressField = `${"" | "quoted "}${"ip" | "ip6"} ${"saddr" | "daddr"}`;
+
 export type NftMatch =
   | { readonly family: "ipv4" | "ipv6" }
   | { readonly ctState: readonly ("established" | "related" | "invalid" | "new")[] }
@@ -60,6 +66,10 @@ export type NftMatch =
   | { readonly leavesByBridge: true }
   /** The packet carries this bit in its mark. */
   | { readonly markBit: number }
+  /** ICMP of this type. */
+  | { readonly icmpType: number }
+  /** Any ICMPv6 error: types below 128 (RFC 4443 section 2.1). */
+  | { readonly icmpv6: "error" }
   /** Prefix match, "127.0.0.0/8" or "::1/128". */
   | { readonly select: "ip saddr" | "ip daddr" | "ip6 saddr" | "ip6 daddr"; readonly prefix: string }
   | { readonly select: readonly NftSelector[]; readonly in: string; readonly negate?: boolean };
@@ -76,6 +86,8 @@ export type NftAction =
       readonly port: boolean;
     }
   | { readonly snat: "ipv4" | "ipv6"; readonly map: string; readonly select: readonly NftSelector[] }
+  /** Writes an address into the packet itself, behind the back of connection tracking; the packet goes on. */
+  | { readonly rewrite: NftAddressField; readonly map: string; readonly select: readonly NftSelector[] }
   | { readonly masquerade: true }
   /** Adds the bit to the packet's mark; the packet goes on to the next rule. */
   | { readonly setMarkBit: number };

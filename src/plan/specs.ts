@@ -28,12 +28,45 @@ export interface VethSpec {
   readonly isolated: boolean;
 }
 
+/** A pair without a bridge: its host side is the container's next hop. */
+export interface SharedLinkSpec {
+  readonly host: IfName;
+  readonly sandbox: IfName;
+  readonly sandboxMac: Mac;
+  readonly mtu: number;
+  readonly alias: string;
+  /** IFLA_GROUP of the host side. */
+  readonly group: number;
+  /** Addresses of the host side, one per family; link-local. */
+  readonly gateways: readonly IpAddress[];
+  /** Addresses that lead into the pair, one per family. */
+  readonly standIns: readonly IpAddress[];
+}
+
+/** Settings inside a sandbox that has an address of the host. */
+export interface FurnishSpec {
+  /** Host side of the pair; its link-layer address is the gateway's. */
+  readonly hostIf: IfName;
+  /** Path of the sandbox's network namespace. */
+  readonly sandboxKey: string;
+  /** Link-layer address by which the interface is found, as it may have any name. */
+  readonly mac: Mac;
+  /** Routing table inside the sandbox; each network of a container has its own. */
+  readonly table: number;
+  /** Per family: the address that is the host's, and the way to the host. */
+  readonly routes: readonly { readonly address: IpAddress; readonly gateway: IpAddress }[];
+  /** IFLA_IFALIAS of the interface inside; "" for none. */
+  readonly note: string;
+}
+
 /** One published port: all `addresses` at the same number, out of first..last (0..0: the kernel picks). */
 export interface PortClaim {
   readonly protocol: Protocol;
   readonly addresses: readonly IpAddress[];
   readonly first: number;
   readonly last: number;
+  /** Number to try first; default `first`. The search goes on from there and round. */
+  readonly start?: number;
 }
 
 /** Flows to forget: all of a container address, or all to a host port. */

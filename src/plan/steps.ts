@@ -2,7 +2,7 @@
 import type { IfName } from "../model/ids.ts";
 import type { Family } from "../model/ip.ts";
 import type { ElementChange } from "./ruleset.ts";
-import type { BridgeSpec, FlowFilter, VethSpec } from "./specs.ts";
+import type { BridgeSpec, FlowFilter, SharedLinkSpec, VethSpec } from "./specs.ts";
 
 export interface StepArgs {
   readonly enableForwarding: { readonly families: readonly Family[] };
@@ -10,6 +10,7 @@ export interface StepArgs {
   readonly admitForwarding: Record<never, never>;
   readonly ensureBridge: { readonly spec: BridgeSpec };
   readonly addVeth: { readonly spec: VethSpec };
+  readonly addSharedLink: { readonly spec: SharedLinkSpec };
   readonly deleteLinks: { readonly names: readonly IfName[] };
   readonly changeElements: ElementChange;
   readonly forgetFlows: { readonly filters: readonly FlowFilter[] };
@@ -28,6 +29,7 @@ export function inverseOf(step: Step): Step | undefined {
     case "ensureBridge":
       return { do: "deleteLinks", names: [step.spec.name] };
     case "addVeth":
+    case "addSharedLink":
       return { do: "deleteLinks", names: [step.spec.host] };
     case "changeElements":
       return { do: "changeElements", add: step.remove, remove: step.add };

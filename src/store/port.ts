@@ -1,10 +1,17 @@
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
+import type { IpAddress } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
+import type { AddressPool, Lease } from "../model/pool.ts";
 
 export interface StoredState {
   readonly networks: readonly Network[];
   readonly endpoints: readonly Endpoint[];
+}
+
+export interface StoredPools {
+  readonly pools: readonly AddressPool[];
+  readonly leases: readonly Lease[];
 }
 
 /** Durable intent. When a method returns, the change survives a power cut. */
@@ -17,4 +24,15 @@ export interface StorePort {
   /** An unknown id is fine. */
   deleteEndpoint(id: EndpointId): void;
   close(): void;
+}
+
+/** Durable address management, with the same promise. */
+export interface PoolStorePort {
+  loadPools(): StoredPools;
+  putPool(pool: AddressPool): void;
+  /** Removes the pool and its leases. An unknown id is fine. */
+  deletePool(id: string): void;
+  putLease(lease: Lease): void;
+  /** An unknown lease is fine. */
+  deleteLease(poolId: string, address: IpAddress): void;
 }

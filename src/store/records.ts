@@ -4,6 +4,7 @@ import type { Endpoint, Publication } from "../model/endpoint.ts";
 import { parseEndpointId, parseIfName, parseMac, parseNetworkId } from "../model/ids.ts";
 import { parseInterfaceAddress, parseIpAddress, parsePrefix } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
+import type { AddressPool, Lease } from "../model/pool.ts";
 
 const networkId = z.string().transform((text) => parseNetworkId(text));
 const endpointId = z.string().transform((text) => parseEndpointId(text));
@@ -13,8 +14,10 @@ const address = z.string().transform((text) => parseIpAddress(text));
 const interfaceAddress = z.string().transform((text) => parseInterfaceAddress(text));
 const port = z.int().min(1).max(65_535);
 
+const prefix = z.string().transform((text) => parsePrefix(text));
+
 const pool = z.object({
-  subnet: z.string().transform((text) => parsePrefix(text)),
+  subnet: prefix,
   gateway: interfaceAddress.optional(),
 });
 
@@ -36,6 +39,38 @@ const bridgeNetwork = z.object({
   publishAddresses: z.array(address),
 });
 
+const hostNetwork = z.object({
+  mode: z.literal("host"),
+  id: networkId,
+  state: z.enum(["creating", "ready", "deleting"]),
+  internal: z.boolean(),
+  ipv4: z.array(pool),
+  ipv6: z.array(pool),
+  ifNamePrefix: z.string(),
+  mtu: z.int(),
+  gatewayIpv4: address,
+  gatewayIpv6: address,
+  parent: ifName.optional(),
+  hostAddresses: z.array(address),
+  claim: z.enum(["exposed", "published"]),
+  dynamicPorts: z.object({ first: port, last: port }),
+  sharedIpv4: address.optional(),
+  sharedIpv6: address.optional(),
+});
+
+const addressPool = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("subnet"), id: z.string(), subnet: prefix, range: prefix.optional() }),
+  z.object({ kind: z.literal("shared"), id: z.string(), family: z.enum(["ipv4", "ipv6"]), gateway: address }),
+]);
+
+const lease = z.object({
+  poolId: z.string(),
+  address,
+  use: z.enum(["container", "reserved"]),
+  holder: z.string().optional(),
+  releasedAtMs: z.number().optional(),
+});
+
 /** Addresses of publications are canonical text that we wrote; parsing thousands of them again would slow a start. */
 const publication = z.object({
   protocol: z.enum(["tcp", "udp", "sctp"]),
@@ -45,6 +80,8 @@ const publication = z.object({
   containerAddress: z.string(),
   containerPort: port,
 });
+
+const publications = z.array(publication.transform((value) => value as Publication));
 
 const endpoint = z.object({
   id: endpointId,
@@ -57,12 +94,22 @@ const endpoint = z.object({
   sandboxIf: ifName,
   ifName: ifName.optional(),
   sandboxKey: z.string().optional(),
-  publications: z.array(publication.transform((value) => value as Publication)),
+  publications,
+  claims: publications.optional(),
+  standIn: z.int().min(1).optional(),
 });
 
 /** @throws ZodError, SyntaxError or FairwayError when the text is not a record of ours. */
 export function parseNetworkRecord(json: string): Network {
-  return z.discriminatedUnion("mode", [bridgeNetwork]).parse(JSON.parse(json)) as Network;
+  return z.discriminatedUnion("mode", [bridgeNetwork, hostNetwork]).parse(JSON.parse(json)) as Network;
+}
+
+export function parsePoolRecord(json: string): AddressPool {
+  return addressPool.parse(JSON.parse(json)) as AddressPool;
+}
+
+export function parseLeaseRecord(json: string): Lease {
+  return lease.parse(JSON.parse(json)) as Lease;
 }
 
 export function parseEndpointRecord(json: string): Endpoint {

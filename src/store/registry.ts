@@ -1,6 +1,6 @@
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
-import type { InterfaceAddress } from "../model/ip.ts";
+import { hostOf, type InterfaceAddress, type IpAddress } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
 import type { StorePort } from "./port.ts";
 
@@ -13,6 +13,9 @@ export class Registry {
   readonly #networks = new Map<NetworkId, Network>();
   readonly #endpoints = new Map<EndpointId, Endpoint>();
   readonly #byNetwork = new Map<NetworkId, Set<EndpointId>>();
+  /** Networks that share the host's address, by their gateways. */
+  readonly #byGateway = new Map<IpAddress, NetworkId>();
+  readonly #standIns = new Map<number, EndpointId>();
   /** Endpoints by what else they are looked up by, see keysOf. */
   readonly #byKey = new Map<string, Set<EndpointId>>();
 
@@ -29,6 +32,34 @@ export class Registry {
 
   network(id: NetworkId): Network | undefined {
     return this.#networks.get(id);
+  }
+
+  /** The network that has this link-local gateway for itself. */
+  networkAt(gateway: IpAddress): Network | undefined {
+    const id = this.#byGateway.get(gateway);
+    return id === undefined ? undefined : this.#networks.get(id);
+  }
+
+  /** Does an endpoint of any network have it? */
+  hasAddress(address: IpAddress): boolean {
+    return this.#byKey.has(hostAddressKey(address));
+  }
+
+  /** Keeps the first free number from `seed` on for this endpoint, until it is recorded or given back. */
+  reserveStandIn(id: EndpointId, seed: number, count: number): number {
+    let number = seed;
+    while (this.#standIns.has(number)) {
+      number = (number % (count - 1)) + 1;
+    }
+    this.#standIns.set(number, id);
+    return number;
+  }
+
+  /** For a reservation that has come to nothing. */
+  releaseStandIn(id: EndpointId, number: number): void {
+    if (this.#standIns.get(number) === id && this.#endpoints.get(id)?.standIn !== number) {
+      this.#standIns.delete(number);
+    }
   }
 
   endpoint(id: EndpointId): Endpoint | undefined {
@@ -93,6 +124,9 @@ export class Registry {
       for (const endpoint of this.endpointsOf(id)) {
         this.#forgetEndpoint(endpoint);
       }
+      for (const gateway of gatewaysOf(this.#networks.get(id))) {
+        this.#byGateway.delete(gateway);
+      }
       this.#byNetwork.delete(id);
       this.#networks.delete(id);
     }
@@ -117,6 +151,9 @@ export class Registry {
 
   #rememberNetwork(network: Network): void {
     this.#networks.set(network.id, network);
+    for (const gateway of gatewaysOf(network)) {
+      this.#byGateway.set(gateway, network.id);
+    }
     if (!this.#byNetwork.has(network.id)) {
       this.#byNetwork.set(network.id, new Set());
     }
@@ -128,6 +165,9 @@ export class Registry {
       this.#forgetKeys(before);
     }
     this.#endpoints.set(endpoint.id, endpoint);
+    if (endpoint.standIn !== undefined) {
+      this.#standIns.set(endpoint.standIn, endpoint.id);
+    }
     this.#byNetwork.get(endpoint.networkId)?.add(endpoint.id);
     for (const key of keysOf(endpoint)) {
       const ids = this.#byKey.get(key) ?? new Set();
@@ -142,6 +182,9 @@ export class Registry {
   }
 
   #forgetKeys(endpoint: Endpoint): void {
+    if (endpoint.standIn !== undefined) {
+      this.#standIns.delete(endpoint.standIn);
+    }
     for (const key of keysOf(endpoint)) {
       const ids = this.#byKey.get(key);
       ids?.delete(endpoint.id);
@@ -152,11 +195,16 @@ export class Registry {
   }
 }
 
+function gatewaysOf(network: Network | undefined): IpAddress[] {
+  return network?.mode === "host" ? [network.gatewayIpv4, network.gatewayIpv6] : [];
+}
+
 function keysOf(endpoint: Endpoint): string[] {
   const { networkId, ipv4, ipv6, sandboxKey, hostIf } = endpoint;
   return [
-    ...(ipv4 === undefined ? [] : [addressKey(networkId, ipv4)]),
-    ...(ipv6 === undefined ? [] : [addressKey(networkId, ipv6)]),
+    ...[ipv4, ipv6]
+      .filter((address) => address !== undefined)
+      .flatMap((address) => [addressKey(networkId, address), hostAddressKey(hostOf(address))]),
     ...(sandboxKey === undefined ? [] : [sandboxKeyOf(sandboxKey)]),
     hostIfKey(hostIf),
   ];
@@ -164,6 +212,10 @@ function keysOf(endpoint: Endpoint): string[] {
 
 function addressKey(networkId: NetworkId, address: InterfaceAddress): string {
   return `address ${networkId} ${address}`;
+}
+
+function hostAddressKey(address: IpAddress): string {
+  return `address ${address}`;
 }
 
 function sandboxKeyOf(sandboxKey: string): string {

@@ -4,12 +4,15 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { FairwayError } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
+import type { IpAddress } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
-import type { StoredState, StorePort } from "./port.ts";
-import { parseEndpointRecord, parseNetworkRecord } from "./records.ts";
+import type { AddressPool, Lease } from "../model/pool.ts";
+import type { PoolStorePort, StoredPools, StoredState, StorePort } from "./port.ts";
+import { parseEndpointRecord, parseLeaseRecord, parseNetworkRecord, parsePoolRecord } from "./records.ts";
 
 export const stateFileName = "state.sqlite";
-const schemaVersion = 1;
+/** 2 has pools and leases; an older file gets the tables that it lacks. */
+const schemaVersion = 2;
 
 const schema = `
   CREATE TABLE IF NOT EXISTS networks (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
@@ -18,28 +21,44 @@ const schema = `
     network_id TEXT NOT NULL REFERENCES networks (id) ON DELETE CASCADE,
     record TEXT NOT NULL
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS pools (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS leases (
+    id TEXT PRIMARY KEY,
+    pool_id TEXT NOT NULL REFERENCES pools (id) ON DELETE CASCADE,
+    record TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS leases_by_pool ON leases (pool_id);
   CREATE INDEX IF NOT EXISTS endpoints_by_network ON endpoints (network_id);
 `;
 
 /** One SQLite file below the state directory; every change is on disk before it is acted on. */
-export class SqliteStore implements StorePort {
+export class SqliteStore implements StorePort, PoolStorePort {
   readonly #database: DatabaseSync;
   readonly #putNetwork: StatementSync;
   readonly #putEndpoint: StatementSync;
   readonly #deleteNetwork: StatementSync;
   readonly #deleteEndpoint: StatementSync;
+  readonly #putPool: StatementSync;
+  readonly #putLease: StatementSync;
+  readonly #deletePool: StatementSync;
+  readonly #deleteLease: StatementSync;
 
   /** @throws FairwayError FW2004 when the directory cannot be used, FW2006 when a newer version wrote the file. */
   constructor(stateDir: string) {
     this.#database = openDatabase(stateDir);
-    this.#putNetwork = this.#database.prepare(
-      "INSERT INTO networks (id, record) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record",
-    );
-    this.#putEndpoint = this.#database.prepare(
-      "INSERT INTO endpoints (id, network_id, record) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record",
-    );
-    this.#deleteNetwork = this.#database.prepare("DELETE FROM networks WHERE id = ?");
-    this.#deleteEndpoint = this.#database.prepare("DELETE FROM endpoints WHERE id = ?");
+    const put = (table: string, columns: string, values: string) =>
+      this.#database.prepare(
+        `INSERT INTO ${table} (${columns}) VALUES (${values}) ON CONFLICT (id) DO UPDATE SET record = excluded.record`,
+      );
+    const remove = (table: string) => this.#database.prepare(`DELETE FROM ${table} WHERE id = ?`);
+    this.#putNetwork = put("networks", "id, record", "?, ?");
+    this.#putEndpoint = put("endpoints", "id, network_id, record", "?, ?, ?");
+    this.#putPool = put("pools", "id, record", "?, ?");
+    this.#putLease = put("leases", "id, pool_id, record", "?, ?, ?");
+    this.#deleteNetwork = remove("networks");
+    this.#deleteEndpoint = remove("endpoints");
+    this.#deletePool = remove("pools");
+    this.#deleteLease = remove("leases");
   }
 
   load(): StoredState {
@@ -65,11 +84,34 @@ export class SqliteStore implements StorePort {
     this.#deleteEndpoint.run(id);
   }
 
+  loadPools(): StoredPools {
+    return {
+      pools: this.#records("pools", parsePoolRecord),
+      leases: this.#records("leases", parseLeaseRecord),
+    };
+  }
+
+  putPool(pool: AddressPool): void {
+    this.#putPool.run(pool.id, JSON.stringify(pool));
+  }
+
+  deletePool(id: string): void {
+    this.#deletePool.run(id);
+  }
+
+  putLease(lease: Lease): void {
+    this.#putLease.run(leaseId(lease.poolId, lease.address), lease.poolId, JSON.stringify(lease));
+  }
+
+  deleteLease(poolId: string, address: IpAddress): void {
+    this.#deleteLease.run(leaseId(poolId, address));
+  }
+
   close(): void {
     this.#database.close();
   }
 
-  #records<T>(table: "networks" | "endpoints", parse: (json: string) => T): T[] {
+  #records<T>(table: "networks" | "endpoints" | "pools" | "leases", parse: (json: string) => T): T[] {
     const rows = this.#database.prepare(`SELECT id, record FROM ${table}`).all();
     return rows.map((row) => {
       try {
@@ -79,6 +121,10 @@ export class SqliteStore implements StorePort {
       }
     });
   }
+}
+
+function leaseId(poolId: string, address: IpAddress): string {
+  return `${poolId} ${address}`;
 }
 
 function damaged(table: string, id: string, cause: unknown): FairwayError {

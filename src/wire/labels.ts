@@ -7,5 +7,8 @@ export const labels = {
   portMap: "com.docker.network.portmap",
   exposedPorts: "com.docker.network.endpoint.exposedports",
   macAddress: "com.docker.network.endpoint.macaddress",
+  endpointName: "com.docker.network.endpoint.name",
+  requestAddressType: "RequestAddressType",
+  gateway: "com.docker.network.gateway",
   dnsServers: "com.docker.network.endpoint.dnsservers",
 } as const;

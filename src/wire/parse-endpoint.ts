@@ -4,7 +4,7 @@ import { type EndpointId, type NetworkId, parseEndpointId, parseMac, parseNetwor
 import { labels } from "./labels.ts";
 import { parseCidr } from "./parse-address.ts";
 import { parseDriverOptions } from "./parse-options.ts";
-import { parsePorts } from "./parse-ports.ts";
+import { parseExposed, parsePorts } from "./parse-ports.ts";
 import type { CreateEndpoint, EndpointOnly, Join, Program } from "./schemas.ts";
 
 /** PATH_MAX of Linux without its final zero. */
@@ -29,7 +29,12 @@ export function parseJoin(request: Join): JoinRequest {
   if (request.SandboxKey.length > longestPath) {
     throw new FairwayError({ code: "FW5001", what: "the sandbox key is longer than a path can be" });
   }
-  return { ...parseEndpointRef(request), sandboxKey: request.SandboxKey, ports: parsePorts(request.Options) };
+  return {
+    ...parseEndpointRef(request),
+    sandboxKey: request.SandboxKey,
+    ports: parsePorts(request.Options),
+    exposed: parseExposed(request.Options),
+  };
 }
 
 /** @throws FairwayError FW5001. */

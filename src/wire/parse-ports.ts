@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { FairwayError } from "../errors.ts";
-import type { PortRequest, Protocol } from "../model/endpoint.ts";
+import type { ContainerPort, PortRequest, Protocol } from "../model/endpoint.ts";
 import { parseIpAddress } from "../model/ip.ts";
 import { labels } from "./labels.ts";
-import { PortBinding, understand } from "./schemas.ts";
+import { PortBinding, TransportPort, understand } from "./schemas.ts";
 
 /** IP protocol numbers (IANA) that carry ports and that engines publish. */
 const protocolByNumber: ReadonlyMap<number, Protocol> = new Map([
@@ -17,6 +17,16 @@ const portMap = z.array(PortBinding);
 /** @throws FairwayError FW5001, or FW3003 for a host address that is none. */
 export function parsePorts(options: Readonly<Record<string, unknown>>): readonly PortRequest[] {
   return understand(portMap, options[labels.portMap] ?? []).map(parsePort);
+}
+
+const exposedPorts = z.array(TransportPort);
+
+/** Ports of protocols that cannot be published are left out: an image may expose what it likes. @throws FairwayError FW5001. */
+export function parseExposed(options: Readonly<Record<string, unknown>>): readonly ContainerPort[] {
+  return understand(exposedPorts, options[labels.exposedPorts] ?? []).flatMap(({ Proto, Port }) => {
+    const protocol = protocolByNumber.get(Proto);
+    return protocol === undefined || Port === 0 ? [] : [{ protocol, port: Port }];
+  });
 }
 
 function parsePort(binding: PortBinding): PortRequest {

@@ -1,5 +1,7 @@
 import type { CreateEndpointReply, JoinReply, StaticRoute } from "../driver/driver.ts";
-import type { CreateEndpointAnswer, EndpointInterface, JoinAnswer, StaticRouteAnswer } from "./schemas.ts";
+import type { PoolReply } from "../ipam/ipam.ts";
+import { labels } from "./labels.ts";
+import type { CreateEndpointAnswer, EndpointInterface, JoinAnswer, PoolAnswer, StaticRouteAnswer } from "./schemas.ts";
 
 /**
  * A field that the request supplied is left out even if the driver names it: the engine refuses the endpoint for any
@@ -25,6 +27,10 @@ export function renderJoin(reply: JoinReply): JoinAnswer {
     ...(routes.length === 0 ? {} : { StaticRoutes: routes }),
     ...(reply.disableGatewayService || reply.gateway === undefined ? { DisableGatewayService: true } : {}),
   };
+}
+
+export function renderPool({ poolId, subnet, gateway }: PoolReply): PoolAnswer {
+  return { PoolID: poolId, Pool: subnet, Data: gateway === undefined ? {} : { [labels.gateway]: gateway } };
 }
 
 function renderInterfaceName(name: JoinReply["interface"]): Pick<JoinAnswer, "InterfaceName"> {

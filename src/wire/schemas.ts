@@ -38,6 +38,9 @@ export const PortBinding = goObject({
 });
 export type PortBinding = z.infer<typeof PortBinding>;
 
+/** One port that a container listens on: moby libnetwork types.TransportPort. */
+export const TransportPort = goObject({ Proto: z.int().default(0), Port: port });
+
 /** A network is to exist on this host. */
 export const CreateNetwork = goObject({
   NetworkID: text,
@@ -74,6 +77,52 @@ export type Join = z.infer<typeof Join>;
 /** The endpoint became its container's gateway: publish the ports. */
 export const Program = goObject({ NetworkID: text, EndpointID: text, Options: options });
 export type Program = z.infer<typeof Program>;
+
+/** A network wants addresses; Pool is the user's subnet, SubPool the user's range, both CIDR or empty. */
+export const RequestPool = goObject({
+  AddressSpace: text,
+  Pool: text,
+  SubPool: text,
+  Options: options,
+  V6: z.boolean().default(false),
+});
+export type RequestPool = z.infer<typeof RequestPool>;
+
+/** A gateway, a reserved address or a container wants an address, this one or any. */
+export const RequestAddress = goObject({ PoolID: text, Address: text, Options: options });
+export type RequestAddress = z.infer<typeof RequestAddress>;
+
+/** ReleasePool. */
+export const PoolOnly = goObject({ PoolID: text });
+
+/** ReleaseAddress. */
+export const AddressOnly = goObject({ PoolID: text, Address: text });
+export type AddressOnly = z.infer<typeof AddressOnly>;
+
+/** What an IPAM driver wants to be told. */
+export interface IpamCapabilitiesAnswer {
+  readonly RequiresMACAddress: boolean;
+  readonly RequiresRequestReplay: boolean;
+}
+
+/** Names under which an IPAM driver's pools are kept apart. */
+export interface AddressSpacesAnswer {
+  readonly LocalDefaultAddressSpace: string;
+  readonly GlobalDefaultAddressSpace: string;
+}
+
+/** Data may name the gateway, which the engine then does not ask for. */
+export interface PoolAnswer {
+  readonly PoolID: string;
+  readonly Pool: string;
+  readonly Data: Readonly<Record<string, string>>;
+}
+
+/** CIDR; its length is what the interface gets. */
+export interface AddressAnswer {
+  readonly Address: string;
+  readonly Data: Readonly<Record<string, never>>;
+}
 
 /** What the plugin is able to be. */
 export interface ActivateAnswer {

@@ -3,13 +3,17 @@ import type { Socket } from "node:net";
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from "express";
 import type { Driver } from "../driver/driver.ts";
 import { explain, FairwayError, printable } from "../errors.ts";
+import type { Ipam } from "../ipam/ipam.ts";
 import type { Logger } from "../log.ts";
+import { localAddressSpace } from "../model/pool.ts";
+import { ipamMethods } from "./ipam-methods.ts";
 import { type MethodTable, networkMethods, pluginMethods } from "./methods.ts";
 import { failureReply, send } from "./reply.ts";
 import { serve } from "./serve.ts";
 
 export interface AppOptions {
   readonly driver: Driver;
+  readonly ipam: Ipam;
   readonly logger: Logger;
   readonly deadlineMs?: number;
 }
@@ -17,9 +21,19 @@ export interface AppOptions {
 /** Below the 30 s after which an engine gives a managed plugin up. */
 const defaultDeadlineMs = 10_000;
 
+/** A network shows by the local one that its addresses are ours. */
+const addressSpaces = {
+  LocalDefaultAddressSpace: localAddressSpace,
+  GlobalDefaultAddressSpace: `${localAddressSpace}-global`,
+};
+
 /** The plugin protocol as a request listener, apart from any socket. */
-export function createApp({ driver, logger, deadlineMs = defaultDeadlineMs }: AppOptions): Express {
-  const methods: MethodTable = new Map([...pluginMethods(["NetworkDriver"]), ...networkMethods(driver)]);
+export function createApp({ driver, ipam, logger, deadlineMs = defaultDeadlineMs }: AppOptions): Express {
+  const methods: MethodTable = new Map([
+    ...pluginMethods(["NetworkDriver", "IpamDriver"]),
+    ...networkMethods(driver),
+    ...ipamMethods(ipam, addressSpaces),
+  ]);
   const app = express();
   app.disable("x-powered-by");
   app.enable("case sensitive routing");

@@ -85,8 +85,10 @@ export class FakeHostPorts implements HostPortPort {
 
   *#candidates(claim: PortClaim): Generator<number> {
     if (claim.first !== 0) {
-      for (let port = claim.first; port <= claim.last; port += 1) {
-        yield port;
+      const size = claim.last - claim.first + 1;
+      const start = (claim.start ?? claim.first) - claim.first;
+      for (let step = 0; step < size; step += 1) {
+        yield claim.first + ((start + step) % size);
       }
       return;
     }
@@ -139,8 +141,9 @@ function clash(a: IpAddress, b: IpAddress): boolean {
   return familyOf(a) === familyOf(b) && (a === b || isUnspecified(a) || isUnspecified(b));
 }
 
-function checkClaim({ addresses, first, last }: PortClaim): void {
-  const isRange = first >= 0 && first <= last && last <= 65_535 && (first > 0 || last === 0);
+function checkClaim({ addresses, first, last, start = first }: PortClaim): void {
+  const isRange =
+    first >= 0 && first <= last && last <= 65_535 && (first > 0 || last === 0) && first <= start && start <= last;
   if (!isRange || addresses.length === 0 || new Set(addresses).size < addresses.length) {
     throw new Error(`no claim: ${addresses.join(" ")} ${first}-${last}`);
   }

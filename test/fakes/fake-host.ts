@@ -6,10 +6,11 @@ import type { CallContext, Driver } from "../../src/driver/driver.ts";
 import { createDriver } from "../../src/driver/index.ts";
 import type { Endpoint, Publication } from "../../src/model/endpoint.ts";
 import type { Network } from "../../src/model/network.ts";
-import { planBridge, planNetworkElements, planVeth } from "../../src/plan/bridge.ts";
+import { planBridge, planBridgePort } from "../../src/plan/bridge.ts";
 import { type HostFacts, planHostElements } from "../../src/plan/host.ts";
-import { planPublicationElements } from "../../src/plan/publish.ts";
 import type { NftElement } from "../../src/plan/ruleset.ts";
+import { planFurnishing, planSharedLink } from "../../src/plan/share.ts";
+import { planEndpointElements, planNetworkElements } from "../../src/plan/wishes.ts";
 import { Registry } from "../../src/store/registry.ts";
 import { FakeKernel } from "./fake-kernel.ts";
 import { createFakeLog } from "./fake-log.ts";
@@ -140,7 +141,13 @@ const wishes = new WeakMap<Network | Endpoint, readonly NftElement[]>();
 function wantedElements(registry: Registry): NftElement[] {
   return [
     ...registry.networks().flatMap((network) => remember(wishes, network, () => planNetworkElements(network))),
-    ...registry.endpoints().flatMap((one) => remember(wishes, one, () => planPublicationElements(one.publications))),
+    ...registry.endpoints().flatMap((endpoint) => {
+      const network = registry.network(endpoint.networkId);
+      assert.ok(network !== undefined, "an endpoint has a network");
+      // What a shared address asks for depends on the network's record, too.
+      const plan = () => planEndpointElements(network, endpoint);
+      return network.mode === "host" ? plan() : remember(wishes, endpoint, plan);
+    }),
   ];
 }
 
@@ -150,17 +157,16 @@ function checkLinks(host: FakeHost, facts: HostFacts): void {
   const wanted = new Set<string>();
   for (const network of registry.networks()) {
     assert.equal(network.state, "ready", `network ${network.id}`);
-    wanted.add(network.bridge);
-    const link = kernel.links.links.get(network.bridge);
-    assert.deepEqual(link, { kind: "bridge", spec: planBridge(network) }, `bridge ${network.bridge}`);
+    if (network.mode === "bridge") {
+      wanted.add(network.bridge);
+      const link = kernel.links.links.get(network.bridge);
+      assert.deepEqual(link, { kind: "bridge", spec: planBridge(network) }, `bridge ${network.bridge}`);
+    }
     for (const endpoint of registry.endpointsOf(network.id)) {
       wanted.add(endpoint.hostIf);
-      const veth = kernel.links.links.get(endpoint.hostIf);
       // After a leave the pair stays until the endpoint goes.
       if (endpoint.state === "joined") {
-        assert.ok(veth?.kind === "veth", `veth of ${endpoint.id}`);
-        assert.deepEqual(veth.spec, planVeth(network, endpoint, facts));
-        assert.equal(veth.bridge, network.bridge);
+        checkPair(kernel, network, endpoint, facts);
       }
     }
   }
@@ -172,6 +178,22 @@ function checkLinks(host: FakeHost, facts: HostFacts): void {
   );
 }
 
+function checkPair(kernel: FakeKernel, network: Network, endpoint: Endpoint, facts: HostFacts): void {
+  const link = kernel.links.links.get(endpoint.hostIf);
+  if (network.mode === "bridge") {
+    assert.ok(link?.kind === "veth", `veth of ${endpoint.id}`);
+    assert.deepEqual(link.spec, planBridgePort(network, endpoint, facts));
+    assert.equal(link.bridge, network.bridge);
+    return;
+  }
+  assert.ok(link?.kind === "share", `pair of ${endpoint.id}`);
+  assert.deepEqual(link.spec, planSharedLink(network, endpoint));
+  if (link.sandboxKey === endpoint.sandboxKey) {
+    const furnished = kernel.sandboxes.furnished.get(`${endpoint.sandboxKey} ${endpoint.mac}`);
+    assert.deepEqual(furnished?.routes, planFurnishing(network, endpoint).routes, `sandbox of ${endpoint.id}`);
+  }
+}
+
 function heldPorts({ kernel }: FakeHost): string[] {
   return kernel.hostPorts
     .sockets()
@@ -181,9 +203,12 @@ function heldPorts({ kernel }: FakeHost): string[] {
 }
 
 function publishedPorts(endpoint: Endpoint): string[] {
-  return endpoint.publications.flatMap((publication) =>
-    portsOf(publication).map((port) => `${endpoint.id} ${publication.protocol} ${publication.hostAddress} ${port}`),
-  );
+  const text = (owner: string) => (one: Publication) =>
+    portsOf(one).map((port) => `${owner} ${one.protocol} ${one.hostAddress} ${port}`);
+  return [
+    ...endpoint.publications.flatMap(text(endpoint.id)),
+    ...(endpoint.claims ?? []).flatMap(text(`${endpoint.id} claims`)),
+  ];
 }
 
 function portsOf({ hostPortFirst, hostPortLast }: Publication): number[] {
@@ -195,6 +220,6 @@ function factsOf({ kernel }: { readonly kernel: FakeKernel }): HostFacts {
   return {
     bridgedIpv4Filtered: isOn("bridge-nf-call-iptables"),
     bridgedIpv6Filtered: isOn("bridge-nf-call-ip6tables"),
-    uplink: kernel.links.uplink?.name,
+    uplink: kernel.links.defaultRoute?.name,
   };
 }

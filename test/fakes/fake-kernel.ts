@@ -5,6 +5,7 @@ import { FakeHostPorts } from "./fake-host-ports.ts";
 import { FakeLinks } from "./fake-links.ts";
 import { FakeNft } from "./fake-nft.ts";
 import { type FakeProcess, throughProcess } from "./fake-process.ts";
+import { FakeSandboxes } from "./fake-sandboxes.ts";
 import { FakeSysctls } from "./fake-sysctls.ts";
 
 /** One host's kernel. It outlives the processes that use it. */
@@ -15,6 +16,7 @@ export class FakeKernel {
   readonly conntrack = new FakeConntrack();
   readonly sysctls = new FakeSysctls();
   readonly engineFirewall = new FakeEngineFirewall();
+  readonly sandboxes = new FakeSandboxes(this.links);
 
   /** The kernel as this process sees it, until that is killed. */
   open(process: FakeProcess): Kernel {
@@ -26,6 +28,7 @@ export class FakeKernel {
       conntrack: throughProcess(process, "conntrack", this.conntrack, ["forgetLater"]),
       sysctls: throughProcess(process, "sysctls", this.sysctls, ["read", "write"]),
       engineFirewall: throughProcess(process, "engineFirewall", this.engineFirewall, []),
+      sandboxes: throughProcess(process, "sandboxes", this.sandboxes, []),
     };
   }
 

@@ -1,15 +1,18 @@
 import { FairwayError } from "../../src/errors.ts";
 import {
   type BridgeSpec,
+  type HostAddress,
   type HostRoute,
   KernelError,
   type LinkMonitorPort,
   type LinkPort,
   type OwnedLink,
+  type SharedLinkSpec,
+  type Uplink,
   type VethSpec,
 } from "../../src/kernel/ports.ts";
 import { type IfName, isIfName } from "../../src/model/ids.ts";
-import { prefixOf } from "../../src/model/ip.ts";
+import { familyOf, parseIpAddress, prefixOf } from "../../src/model/ip.ts";
 import { aliasPrefix } from "../../src/plan/names.ts";
 
 const maxBridgePorts = 1023;
@@ -17,13 +20,21 @@ const maxBridgePorts = 1023;
 export type FakeLink =
   | { readonly kind: "bridge"; readonly spec: BridgeSpec }
   | { readonly kind: "veth"; readonly spec: VethSpec; bridge: string | undefined; sandboxKey: string | undefined }
+  /** A pair without a bridge. */
+  | { readonly kind: "share"; readonly spec: SharedLinkSpec; sandboxKey: string | undefined }
   | { readonly kind: "foreign"; readonly what: string };
 
 /** The interfaces of one host, with the peer of a veth pair as part of it. Checks what the kernel would check. */
 export class FakeLinks implements LinkPort {
   readonly links = new Map<string, FakeLink>();
   readonly routes: HostRoute[] = [];
-  uplink: { readonly name: string; readonly mtu: number } | undefined = { name: "eth0", mtu: 1500 };
+  defaultRoute: Uplink | undefined = { name: "eth0", mtuBytes: 1500 };
+  /** Addresses that others can reach the host by. */
+  addresses: HostAddress[] = [
+    { address: parseIpAddress("192.0.2.10"), device: "eth0" },
+    { address: parseIpAddress("2001:db8::10"), device: "eth0" },
+    { address: parseIpAddress("198.51.100.1"), device: "eth1" },
+  ];
   readonly monitor = new FakeLinkMonitor();
   readonly #doomed = new Set<string>();
   #held = false;
@@ -65,16 +76,26 @@ export class FakeLinks implements LinkPort {
     if (bridge?.kind !== "bridge") {
       throw new KernelError(`create veth pair ${spec.host}`, bridge === undefined ? "ENODEV" : "EINVAL");
     }
-    const existing = this.links.get(spec.host);
-    if (existing?.kind === "veth") {
-      this.remove(spec.host);
-    } else if (existing !== undefined || this.#sandboxEnd(spec.sandbox) !== undefined) {
-      throw taken(spec.host);
-    }
+    this.#replaceLeftover(spec);
     if (this.portsOf(spec.bridge).length >= maxBridgePorts) {
       throw new FairwayError({ code: "FW3008", what: `bridge ${spec.bridge} takes no more containers` });
     }
     this.links.set(spec.host, { kind: "veth", spec, bridge: spec.bridge, sandboxKey: undefined });
+  }
+
+  async addSharedLink(spec: SharedLinkSpec): Promise<void> {
+    requireNames(spec.host, spec.sandbox);
+    requireAlias(spec.alias);
+    if (spec.gateways.length === 0 || spec.gateways.length !== spec.standIns.length) {
+      throw new Error(`${spec.host} needs a gateway and a stand-in address per family`);
+    }
+    this.#finish(spec.host);
+    this.#replaceLeftover(spec);
+    const clash = spec.standIns.find((standIn) => this.#leadsTo(standIn) !== undefined);
+    if (clash !== undefined) {
+      throw new Error(`${clash} leads to ${this.#leadsTo(clash)} already`);
+    }
+    this.links.set(spec.host, { kind: "share", spec, sandboxKey: undefined });
   }
 
   deleteLater(names: readonly IfName[]): void {
@@ -102,8 +123,8 @@ export class FakeLinks implements LinkPort {
       if (link.kind === "foreign") {
         return [];
       }
-      const peerIsHome = link.kind === "veth" && link.sandboxKey === undefined;
-      return [{ name, alias: link.spec.alias, kind: link.kind, peerIsHome }];
+      const peerIsHome = link.kind !== "bridge" && link.sandboxKey === undefined;
+      return [{ name, alias: link.spec.alias, kind: link.kind === "bridge" ? "bridge" : "veth", peerIsHome }];
     });
   }
 
@@ -118,18 +139,29 @@ export class FakeLinks implements LinkPort {
     return link?.kind === "foreign" ? link.what : undefined;
   }
 
-  async uplinkName(): Promise<string | undefined> {
-    return this.uplink?.name;
+  async uplink(): Promise<Uplink | undefined> {
+    return this.defaultRoute;
   }
 
-  async uplinkMtuBytes(): Promise<number | undefined> {
-    return this.uplink?.mtu;
+  async mtuBytes(device: string): Promise<number | undefined> {
+    const isThere = this.addresses.some((at) => at.device === device) || this.defaultRoute?.name === device;
+    return isThere ? (this.defaultRoute?.mtuBytes ?? 1500) : undefined;
+  }
+
+  async hostAddresses(device?: string): Promise<readonly HostAddress[]> {
+    return this.addresses.filter((at) => device === undefined || at.device === device);
   }
 
   async listRoutes(): Promise<readonly HostRoute[]> {
     const own = [...this.links].flatMap(([device, link]) =>
       link.kind === "bridge"
-        ? link.spec.addresses.map((address) => ({ destination: prefixOf(address), device, onLink: true, priority: 0 }))
+        ? link.spec.addresses.map((address) => ({
+            family: familyOf(address),
+            destination: prefixOf(address),
+            device,
+            onLink: true,
+            priority: 0,
+          }))
         : [],
     );
     return [...this.routes, ...own];
@@ -158,6 +190,7 @@ export class FakeLinks implements LinkPort {
       throw new Error(`the engine finds no interface ${sandbox}`);
     }
     link.sandboxKey = sandboxKey;
+    this.monitor.emitUp(link.spec.host);
   }
 
   moveBack(sandbox: string): void {
@@ -170,7 +203,7 @@ export class FakeLinks implements LinkPort {
   /** The namespace ends, as when its last process is killed: every pair with an end in it is gone. */
   endSandbox(sandboxKey: string): void {
     for (const [name, link] of this.links) {
-      if (link.kind === "veth" && link.sandboxKey === sandboxKey) {
+      if ((link.kind === "veth" || link.kind === "share") && link.sandboxKey === sandboxKey) {
         this.remove(name);
       }
     }
@@ -187,7 +220,7 @@ export class FakeLinks implements LinkPort {
       port.bridge = undefined;
     }
     this.monitor.emitGone(name);
-    if (link.kind === "veth" && link.sandboxKey === undefined) {
+    if ((link.kind === "veth" || link.kind === "share") && link.sandboxKey === undefined) {
       this.monitor.emitGone(link.spec.sandbox);
     }
   }
@@ -200,10 +233,31 @@ export class FakeLinks implements LinkPort {
     return [...this.links].map(([name, link]) => `link ${name} ${describe(link)}`).sort();
   }
 
-  #sandboxEnd(sandbox: string): (FakeLink & { kind: "veth" }) | undefined {
-    return [...this.links.values()]
-      .filter((link) => link.kind === "veth")
-      .find((link) => link.spec.sandbox === sandbox);
+  /** Of either kind: the container's end is in this sandbox, and its link-layer address is this one. */
+  isInside(sandboxKey: string, mac: string): boolean {
+    return this.#pairs().some((link) => link.sandboxKey === sandboxKey && link.spec.sandboxMac === mac);
+  }
+
+  #pairs(): (FakeLink & { kind: "veth" | "share" })[] {
+    return [...this.links.values()].filter((link) => link.kind === "veth" || link.kind === "share");
+  }
+
+  #sandboxEnd(sandbox: string): (FakeLink & { kind: "veth" | "share" }) | undefined {
+    return this.#pairs().find((link) => link.spec.sandbox === sandbox);
+  }
+
+  #leadsTo(standIn: string): string | undefined {
+    return this.#pairs().find((link) => link.kind === "share" && link.spec.standIns.some((one) => one === standIn))
+      ?.spec.host;
+  }
+
+  #replaceLeftover(spec: { readonly host: string; readonly sandbox: string }): void {
+    const existing = this.links.get(spec.host);
+    if (existing?.kind === "veth" || existing?.kind === "share") {
+      this.remove(spec.host);
+    } else if (existing !== undefined || this.#sandboxEnd(spec.sandbox) !== undefined) {
+      throw taken(spec.host);
+    }
   }
 
   /** A name that is about to be used again must be free first. */
@@ -226,10 +280,20 @@ export class FakeLinks implements LinkPort {
 
 export class FakeLinkMonitor implements LinkMonitorPort {
   readonly #gone: ((name: string) => void)[] = [];
+  readonly #up: ((name: string) => void)[] = [];
+  readonly #addresses: (() => void)[] = [];
   readonly #overrun: (() => void)[] = [];
 
   onLinkGone(listener: (name: string) => void): void {
     this.#gone.push(listener);
+  }
+
+  onLinkUp(listener: (name: string) => void): void {
+    this.#up.push(listener);
+  }
+
+  onAddressChange(listener: () => void): void {
+    this.#addresses.push(listener);
   }
 
   onOverrun(listener: () => void): void {
@@ -238,12 +302,26 @@ export class FakeLinkMonitor implements LinkMonitorPort {
 
   async close(): Promise<void> {
     this.#gone.length = 0;
+    this.#up.length = 0;
+    this.#addresses.length = 0;
     this.#overrun.length = 0;
   }
 
   emitGone(name: string): void {
     for (const listener of this.#gone) {
       listener(name);
+    }
+  }
+
+  emitUp(name: string): void {
+    for (const listener of this.#up) {
+      listener(name);
+    }
+  }
+
+  emitAddressChange(): void {
+    for (const listener of this.#addresses) {
+      listener();
     }
   }
 
@@ -262,6 +340,10 @@ function describe(link: FakeLink): string {
   if (link.kind === "bridge") {
     const addresses = [...link.spec.addresses].sort().join(",");
     return `bridge mac ${link.spec.mac} mtu ${spec.mtu} ipv6 ${link.spec.ipv6} addresses ${addresses} alias ${spec.alias}`;
+  }
+  if (link.kind === "share") {
+    const { sandbox, sandboxMac, mtu, gateways, standIns, alias } = link.spec;
+    return `share peer ${sandbox} ${sandboxMac} mtu ${mtu} by ${gateways.join(",")} as ${standIns.join(",")} alias ${alias}`;
   }
   const port = `master ${link.bridge ?? "-"} isolated ${link.spec.isolated}`;
   return `veth peer ${link.spec.sandbox} ${link.spec.sandboxMac} mtu ${spec.mtu} ${port} alias ${spec.alias}`;

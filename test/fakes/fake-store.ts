@@ -1,8 +1,10 @@
 import type { Endpoint } from "../../src/model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../../src/model/ids.ts";
+import type { IpAddress } from "../../src/model/ip.ts";
 import type { Network } from "../../src/model/network.ts";
-import type { StoredState, StorePort } from "../../src/store/port.ts";
-import { parseEndpointRecord, parseNetworkRecord } from "../../src/store/records.ts";
+import type { AddressPool, Lease } from "../../src/model/pool.ts";
+import type { PoolStorePort, StoredPools, StoredState, StorePort } from "../../src/store/port.ts";
+import { parseEndpointRecord, parseLeaseRecord, parseNetworkRecord, parsePoolRecord } from "../../src/store/records.ts";
 import { type FakeProcess, throughProcess } from "./fake-process.ts";
 
 /** The same text for the same content, in whatever order its keys came. */
@@ -14,7 +16,9 @@ export function canonicalJson(value: unknown): string {
 }
 
 /** The disk of one host. Keeps text, as a real one does, and the reference from endpoint to network. */
-export class FakeStore implements StorePort {
+export class FakeStore implements StorePort, PoolStorePort {
+  readonly #pools = new Map<string, string>();
+  readonly #leases = new Map<string, { readonly poolId: string; readonly json: string }>();
   readonly #networks = new Map<NetworkId, string>();
   readonly #endpoints = new Map<EndpointId, { readonly networkId: NetworkId; readonly json: string }>();
 
@@ -66,6 +70,37 @@ export class FakeStore implements StorePort {
 
   deleteEndpoint(id: EndpointId): void {
     this.#endpoints.delete(id);
+  }
+
+  loadPools(): StoredPools {
+    return {
+      pools: [...this.#pools.values()].map(parsePoolRecord),
+      leases: [...this.#leases.values()].map(({ json }) => parseLeaseRecord(json)),
+    };
+  }
+
+  putPool(pool: AddressPool): void {
+    this.#pools.set(pool.id, canonicalJson(pool));
+  }
+
+  deletePool(id: string): void {
+    this.#pools.delete(id);
+    for (const [key, { poolId }] of this.#leases) {
+      if (poolId === id) {
+        this.#leases.delete(key);
+      }
+    }
+  }
+
+  putLease(lease: Lease): void {
+    if (!this.#pools.has(lease.poolId)) {
+      throw new Error("FOREIGN KEY constraint failed");
+    }
+    this.#leases.set(`${lease.poolId} ${lease.address}`, { poolId: lease.poolId, json: canonicalJson(lease) });
+  }
+
+  deleteLease(poolId: string, address: IpAddress): void {
+    this.#leases.delete(`${poolId} ${address}`);
   }
 
   close(): void {

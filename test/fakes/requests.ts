@@ -9,7 +9,7 @@ import type {
 import type { Endpoint, PortRequest, Protocol } from "../../src/model/endpoint.ts";
 import { parseEndpointId, parseMac, parseNetworkId } from "../../src/model/ids.ts";
 import { type IpAddress, parseInterfaceAddress, parseIpAddress, parsePrefix } from "../../src/model/ip.ts";
-import type { BridgeNetwork } from "../../src/model/network.ts";
+import type { BridgeNetwork, HostNetwork } from "../../src/model/network.ts";
 import { bridgeName, hostIfName, sandboxIfName } from "../../src/plan/names.ts";
 
 export const networkId = (number: number): ReturnType<typeof parseNetworkId> => parseNetworkId(hexId("a", number));
@@ -67,12 +67,59 @@ export function endpointRequest(
   };
 }
 
-export function joinRequest(number = 1, network = 1, sandbox = number): JoinRequest {
+export function joinRequest(
+  number = 1,
+  network = 1,
+  sandbox = number,
+  more: Partial<Pick<JoinRequest, "ports" | "exposed">> = {},
+): JoinRequest {
   return {
     networkId: networkId(network),
     endpointId: endpointId(number),
     sandboxKey: sandboxKey(sandbox),
     ports: [],
+    exposed: [],
+    ...more,
+  };
+}
+
+/** A network that shares the host's address, as fairway's own IPAM driver announces it. */
+export function hostNetworkRequest(
+  number = 1,
+  options: Readonly<Record<string, string>> = {},
+  more: Partial<CreateNetworkRequest> = {},
+): CreateNetworkRequest {
+  return {
+    ...networkRequest(number),
+    options: new Map(Object.entries({ mode: "host", ...options })),
+    ipv4: [poolData("0.0.0.0/0", `169.254.80.${number}/32`, "fairway")],
+    ...more,
+  };
+}
+
+/** The host's address, or none: the driver chooses then. */
+export function hostEndpointRequest(number = 1, network = 1): CreateEndpointRequest {
+  return { ...endpointRequest(number, network, { v4: false }), ipv4: parseInterfaceAddress("192.0.2.10/32") };
+}
+
+export function hostNetworkOf(more: Partial<HostNetwork> = {}, number = 1): HostNetwork {
+  return {
+    mode: "host",
+    id: networkId(number),
+    state: "ready",
+    internal: false,
+    ipv4: [],
+    ipv6: [],
+    ifNamePrefix: "eth",
+    mtu: 1500,
+    gatewayIpv4: ip(`169.254.80.${number}`),
+    gatewayIpv6: ip(`fe80::fa17:0:${number.toString(16)}`),
+    hostAddresses: [],
+    claim: "exposed",
+    dynamicPorts: { first: 20_000, last: 32_000 },
+    sharedIpv4: ip("192.0.2.10"),
+    sharedIpv6: ip("2001:db8::10"),
+    ...more,
   };
 }
 

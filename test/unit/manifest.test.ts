@@ -17,11 +17,12 @@ interface Manifest {
 
 const manifest = JSON.parse(read("config.json")) as Manifest;
 
-test("the manifest asks for the host's network and one capability, and keeps the state outside", () => {
-  assert.deepEqual(manifest.interface.types, ["docker.networkdriver/1.0"]);
+test("the manifest asks for the host's network, two capabilities and the sandboxes, and keeps the state outside", () => {
+  assert.deepEqual(manifest.interface.types, ["docker.networkdriver/1.0", "docker.ipamdriver/1.0"]);
   assert.equal(manifest.network.type, "host");
-  assert.deepEqual(manifest.linux.capabilities, ["CAP_NET_ADMIN"]);
-  assert.ok(manifest.mounts.some(({ destination }) => destination === settings.stateDir.fallback));
+  assert.deepEqual(manifest.linux.capabilities, ["CAP_NET_ADMIN", "CAP_SYS_ADMIN"]);
+  const destinations = manifest.mounts.map(({ destination }) => destination);
+  assert.deepEqual(destinations, [settings.stateDir.fallback, "/var/run/docker"]);
 });
 
 test("the socket's path fits into sun_path below the engine's directory for plugins", () => {
@@ -36,6 +37,12 @@ test("every variable of the manifest is a setting, with a value that it accepts"
     assert.ok(setting !== undefined, name);
     assert.ok(settings[setting].value.safeParse(value).success, `${name}=${value}`);
   }
+});
+
+test("the service may enter network namespaces, and no others", () => {
+  const unit = read("plugin/systemd/fairway.service");
+  assert.match(unit, /^CapabilityBoundingSet=.*\bCAP_SYS_ADMIN$/m);
+  assert.match(unit, /^RestrictNamespaces=net$/m);
 });
 
 test("the service units use the default socket and start before the engine", () => {

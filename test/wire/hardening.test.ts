@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createApp, createServer } from "../../src/wire/server.ts";
 import { FakeDriver } from "../fakes/fake-driver.ts";
+import { FakeIpam } from "../fakes/fake-ipam.ts";
 import { exchange, networkId, openRoom, openSocket, rawRequest, receive, recordingLogger, until } from "./room.ts";
 
 const paths = [
@@ -24,7 +25,7 @@ const paths = [
   ].map((method) => `/NetworkDriver.${method}`),
 ];
 const activate = rawRequest("/Plugin.Activate", "");
-const activated = '{"Implements":["NetworkDriver"]}';
+const activated = '{"Implements":["NetworkDriver","IpamDriver"]}';
 const whole = (text: string) => /\r\n\r\n(\{.*\}|.+)$/s.test(text);
 
 function statusOf(text: string): number {
@@ -82,7 +83,7 @@ test("only the exact path of a method is one", async (t) => {
   ];
   for (const path of [
     ...odd,
-    "/IpamDriver.GetCapabilities",
+    "/IpamDriver.getCapabilities",
     "/NetworkDriver.GwAllocCheck",
     "/../../etc/passwd",
     "/a%00b",
@@ -173,7 +174,7 @@ test("what is not HTTP closes its own connection and no other", async (t) => {
 
 test("an idle connection is never closed from this side", async (t) => {
   const { logger } = recordingLogger("info");
-  assert.equal(createServer(createApp({ driver: new FakeDriver(), logger })).keepAliveTimeout, 0);
+  assert.equal(createServer(createApp({ driver: new FakeDriver(), ipam: new FakeIpam(), logger })).keepAliveTimeout, 0);
   const { socketPath } = await openRoom(t);
   const socket = await openSocket(socketPath);
   t.after(() => socket.destroy());

@@ -34,7 +34,7 @@ test("answers carry the plugin content type and a length", async (t) => {
   const room = await openRoom(t);
   const { status, headers, body } = await call(room, "/Plugin.Activate");
   assert.equal(status, 200);
-  assert.deepEqual(body, { Implements: ["NetworkDriver"] });
+  assert.deepEqual(body, { Implements: ["NetworkDriver", "IpamDriver"] });
   assert.equal(headers["content-type"], "application/vnd.docker.plugins.v1.2+json");
   assert.equal(headers["content-length"], String(JSON.stringify(body).length));
   assert.equal(headers["x-powered-by"], undefined);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { Workshop } from "../../src/apply/workshop.ts";
 import { createDriver } from "../../src/driver/index.ts";
+import { AddressBook } from "../../src/ipam/address-book.ts";
 import { Registry } from "../../src/store/registry.ts";
 import { createApp, createServer } from "../../src/wire/server.ts";
 import { listenOnPath } from "../../src/wire/socket.ts";
@@ -54,13 +55,15 @@ for (const engine of ["20.10.24", "26.1.5", "28.5.2"]) {
 async function openDriver(t: TestContext) {
   const kernel = new FakeKernel();
   const before = kernel.transcript();
-  const registry = new Registry(new FakeStore());
+  const store = new FakeStore();
+  const registry = new Registry(store);
   const { logger } = recordingLogger("error");
   const workshop = new Workshop({ registry, kernel: kernel.open(new FakeProcess()), log: logger });
   t.after(() => workshop.keeper[Symbol.dispose]());
   const driver = createDriver({ workshop, names: new FakeNames() }, Promise.resolve());
+  const ipam = new AddressBook({ store, registry, log: logger, nowMs: Date.now });
   const socketPath = join(await temporaryDirectory(t), "plugin.sock");
-  const listener = await listenOnPath(createServer(createApp({ driver, logger })), socketPath);
+  const listener = await listenOnPath(createServer(createApp({ driver, ipam, logger })), socketPath);
   t.after(() => listener.close(0));
   return { socketPath, registry, kernel, before };
 }

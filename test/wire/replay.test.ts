@@ -5,14 +5,16 @@ import { openRoom } from "./room.ts";
 
 for (const engine of ["20.10.24", "26.1.5", "28.5.2"]) {
   test(`everything that engine ${engine} said is understood and answered`, async (t) => {
-    const { driver, socketPath, log } = await openRoom(t);
+    const { driver, ipam, socketPath, log } = await openRoom(t);
     const exchanges = await replay(socketPath, new URL(`fixtures/engine-${engine}.jsonl`, import.meta.url));
     assert.deepEqual(driver.violations, []);
     assert.equal(driver.networks.size, 0, "networks left");
     assert.equal(driver.endpoints.size, 0, "endpoints left");
     assert.ok(driver.count("createEndpoint") >= 13);
-    const driverCalls = exchanges.filter(({ method }) => !method.startsWith("/IpamDriver"));
-    assert.equal(log.filter((line) => line["msg"] === "driver call").length, driverCalls.length);
+    assert.deepEqual(ipam.violations, []);
+    assert.equal(ipam.pools.size, 0, "pools left");
+    assert.equal(ipam.replays, 1);
+    assert.equal(log.filter((line) => line["msg"] === "driver call").length, exchanges.length);
     assert.deepEqual(
       log.filter((line) => line["outcome"] !== "ok" && line["msg"] === "driver call"),
       [],

@@ -8,12 +8,14 @@ import { createLogger, type LogLevel } from "../../src/log.ts";
 import { createApp, createServer, type ServerOptions } from "../../src/wire/server.ts";
 import { listenOnPath } from "../../src/wire/socket.ts";
 import { FakeDriver } from "../fakes/fake-driver.ts";
+import { FakeIpam } from "../fakes/fake-ipam.ts";
 
 export const networkId = "92f48d150770b41f73d688174a3f43150877c1ce8d4123a39ea9bd5a60bc734a";
 export const endpointId = "b0a224eaf4cd1a8f2d2595455dddb6fbeaff48889d592f8694f2ea69a7850f5d";
 
 export interface Room {
   readonly driver: FakeDriver;
+  readonly ipam: FakeIpam;
   readonly socketPath: string;
   /** What superagent calls the socket. */
   readonly url: string;
@@ -32,11 +34,12 @@ export async function openRoom(t: TestContext, options: RoomOptions = {}): Promi
   const directory = await temporaryDirectory(t);
   const socketPath = join(directory, "plugin.sock");
   const driver = new FakeDriver();
+  const ipam = new FakeIpam();
   const { logger, log } = recordingLogger(level);
-  const server = createServer(createApp({ driver, logger, deadlineMs }), serverOptions);
+  const server = createServer(createApp({ driver, ipam, logger, deadlineMs }), serverOptions);
   const listener = await listenOnPath(server, socketPath);
   t.after(async () => await listener.close(0));
-  return { driver, socketPath, url: `http+unix://${encodeURIComponent(socketPath)}`, log };
+  return { driver, ipam, socketPath, url: `http+unix://${encodeURIComponent(socketPath)}`, log };
 }
 
 export async function temporaryDirectory(t: TestContext): Promise<string> {

@@ -9,13 +9,17 @@ import { passedSocket } from "../../src/wire/activation.ts";
 import { createApp, createServer } from "../../src/wire/server.ts";
 import { type Listener, listenOnPath } from "../../src/wire/socket.ts";
 import { FakeDriver } from "../fakes/fake-driver.ts";
+import { FakeIpam } from "../fakes/fake-ipam.ts";
 import { openSocket, rawRequest, receive, recordingLogger, temporaryDirectory, until } from "./room.ts";
 
 const activate = rawRequest("/Plugin.Activate", "");
 const whole = (text: string) => /\r\n\r\n.+$/s.test(text);
 
 async function listenAt(path: string, driver = new FakeDriver()): Promise<Listener> {
-  return await listenOnPath(createServer(createApp({ driver, logger: recordingLogger("info").logger })), path);
+  return await listenOnPath(
+    createServer(createApp({ driver, ipam: new FakeIpam(), logger: recordingLogger("info").logger })),
+    path,
+  );
 }
 
 /** A socket file whose owner is gone. */

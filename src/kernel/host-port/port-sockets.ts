@@ -68,7 +68,10 @@ function claimOne(claim: PortClaim): Outcome {
     return pickNumber(bindings);
   }
   let firstRefusal: Refusal | undefined;
-  for (let port = claim.first; port <= Math.max(claim.first, claim.last); port += 1) {
+  const size = Math.max(claim.first, claim.last) - claim.first + 1;
+  const start = (claim.start ?? claim.first) - claim.first;
+  for (let step = 0; step < size; step += 1) {
+    const port = claim.first + ((start + step) % size);
     const outcome = bindAll(bindings, port);
     if (!("errno" in outcome) || outcome.errno !== "EADDRINUSE") {
       return outcome;

@@ -1,16 +1,9 @@
 import { FairwayError } from "../../errors.ts";
 import { familyOf, hostOf, type InterfaceAddress, isLinkLocal } from "../../model/ip.ts";
 import { type BridgeSpec, KernelError, type SysctlPort } from "../ports.ts";
-import {
-  addAddress,
-  addLoopbackRoute,
-  configureBridge,
-  createBridge,
-  deleteAddress,
-  deleteLink,
-  setLinkUp,
-} from "./codec.ts";
+import { addAddress, configureBridge, createBridge, deleteAddress, deleteLink, setLinkUp } from "./codec.ts";
 import { describeLink, type LinkInfo } from "./parse.ts";
+import { addLoopbackRoute } from "./route-codec.ts";
 import type { Change, Rtnetlink } from "./rtnetlink.ts";
 
 /** Bridges of ours: made, or brought back to what they should be. */

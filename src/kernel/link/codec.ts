@@ -1,6 +1,6 @@
 /** rtnetlink messages for links and addresses (rtnetlink(7)). Links are addressed by name wherever the kernel can. */
 import type { Mac } from "../../model/ids.ts";
-import { familyOf, hostOf, type InterfaceAddress, type IpAddress, prefixLengthOf, toBytes } from "../../model/ip.ts";
+import { type Family, familyOf, hostOf, type InterfaceAddress, prefixLengthOf, toBytes } from "../../model/ip.ts";
 import {
   attribute,
   message,
@@ -35,13 +35,13 @@ export interface VethEnd {
   readonly mac: Mac;
 }
 
-/** Pair with its first end already in a bridge. */
+/** @param veth.bridgeIndex Bridge that the first end is in from the beginning; absent: none. */
 export function createVeth(veth: {
   host: VethEnd;
   sandbox: VethEnd;
   mtu: number;
   group: number;
-  bridgeIndex: number;
+  bridgeIndex?: number;
 }): Buffer {
   const mtu = u32Attribute(rt.IFLA_MTU, veth.mtu);
   const peer = [linkHeader(), textAttribute(rt.IFLA_IFNAME, veth.sandbox.name), macAttribute(veth.sandbox.mac), mtu];
@@ -50,7 +50,7 @@ export function createVeth(veth: {
     macAttribute(veth.host.mac),
     mtu,
     u32Attribute(rt.IFLA_GROUP, veth.group),
-    u32Attribute(rt.IFLA_MASTER, veth.bridgeIndex),
+    ...(veth.bridgeIndex === undefined ? [] : [u32Attribute(rt.IFLA_MASTER, veth.bridgeIndex)]),
     linkInfo("veth", [nested(rt.VETH_INFO_PEER, peer)]),
   ]);
 }
@@ -108,7 +108,6 @@ export function deleteLink(name: string): Buffer {
   return message(rt.RTM_DELLINK, NLM_F_ACK, linkHeader(), [textAttribute(rt.IFLA_IFNAME, name)]);
 }
 
-/** Deletes every link of the group at once. */
 export function setLinkMaster(name: string, bridgeIndex: number): Buffer {
   return message(rt.RTM_SETLINK, NLM_F_ACK, linkHeader(), [
     textAttribute(rt.IFLA_IFNAME, name),
@@ -116,6 +115,7 @@ export function setLinkMaster(name: string, bridgeIndex: number): Buffer {
   ]);
 }
 
+/** Deletes every link of the group at once. */
 export function deleteLinkGroup(group: number): Buffer {
   return message(rt.RTM_DELLINK, NLM_F_ACK, linkHeader(), [u32Attribute(rt.IFLA_GROUP, group)]);
 }
@@ -130,54 +130,67 @@ export function dumpLinks(): Buffer {
   return message(rt.RTM_GETLINK, NLM_F_DUMP, linkHeader(), [withoutStatistics()]);
 }
 
+/**
+ * Host side of a pair without a bridge. accept_local lets ARP requests in that come from the host's own address, as the
+ * container has it; route_localnet lets the host's loopback be translated to the container.
+ */
+export function activateShare(link: { index: number; alias: string; ipv6: boolean }): Buffer {
+  const devconf = nested(rt.IFLA_INET_CONF, [
+    u32Attribute(rt.IPV4_DEVCONF_RP_FILTER, 0),
+    u32Attribute(rt.IPV4_DEVCONF_ACCEPT_LOCAL, 1),
+    u32Attribute(rt.IPV4_DEVCONF_ROUTE_LOCALNET, 1),
+  ]);
+  const mode = u8Attribute(rt.IFLA_INET6_ADDR_GEN_MODE, rt.IN6_ADDR_GEN_MODE_NONE);
+  return message(rt.RTM_SETLINK, NLM_F_ACK, linkHeader({ index: link.index, up: true }), [
+    textAttribute(rt.IFLA_IFALIAS, link.alias),
+    nested(rt.IFLA_AF_SPEC, [nested(rt.AF_INET, [devconf]), ...(link.ipv6 ? [nested(rt.AF_INET6, [mode])] : [])]),
+  ]);
+}
+
+/** Settings of an interface inside a sandbox that has an address of the host. */
+export function configureFurnished(link: { index: number; note: string }): Buffer {
+  const devconf = nested(rt.IFLA_INET_CONF, [
+    u32Attribute(rt.IPV4_DEVCONF_RP_FILTER, 0),
+    u32Attribute(rt.IPV4_DEVCONF_ACCEPT_LOCAL, 1),
+  ]);
+  return message(rt.RTM_SETLINK, NLM_F_ACK, linkHeader({ index: link.index }), [
+    textAttribute(rt.IFLA_IFALIAS, link.note),
+    nested(rt.IFLA_AF_SPEC, [nested(rt.AF_INET, [devconf])]),
+  ]);
+}
+
 /** IPv6 without duplicate address detection: the address is ours alone, and detection takes a second. */
 export function addAddress(index: number, address: InterfaceAddress): Buffer {
   return addressMessage(rt.RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address);
+}
+
+/** An address that means something on this link only, so that the host never calls strangers from it. */
+export function addLinkAddress(index: number, address: InterfaceAddress): Buffer {
+  return addressMessage(rt.RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address, rt.RT_SCOPE_LINK);
 }
 
 export function deleteAddress(index: number, address: InterfaceAddress): Buffer {
   return addressMessage(rt.RTM_DELADDR, 0, index, address);
 }
 
-/** Behind the kernel's own route for ::1 on lo, which has metric 0. */
-const loopbackRouteMetric = 2048;
-
-/**
- * Lets packets for ::1 in from this link. An answer to the host's ::1 is translated back when it has arrived on the
- * bridge, and the look-up for it considers routes of that device only; IPv6 has no route_localnet. Real packets for ::1
- * are dropped before any look-up (net/ipv6/ip6_input.c, RFC 4291 section 2.5.3).
- */
-export function addLoopbackRoute(index: number): Buffer {
-  const header = Buffer.alloc(12);
-  header.writeUInt8(rt.AF_INET6, 0);
-  header.writeUInt8(128, 1);
-  header.writeUInt8(rt.RT_TABLE_LOCAL, 4);
-  header.writeUInt8(rt.RTPROT_STATIC, 5);
-  header.writeUInt8(rt.RTN_LOCAL, 7);
-  return message(rt.RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, header, [
-    attribute(rt.RTA_DST, toBytes("::1" as IpAddress)),
-    u32Attribute(rt.RTA_OIF, index),
-    u32Attribute(rt.RTA_PRIORITY, loopbackRouteMetric),
-  ]);
-}
-
 export function dumpAddresses(): Buffer {
   return message(rt.RTM_GETADDR, NLM_F_DUMP, Buffer.alloc(8), []);
 }
 
-export function dumpRoutes(family: "ipv4" | "ipv6"): Buffer {
-  const header = Buffer.alloc(12);
-  header.writeUInt8(family === "ipv4" ? rt.AF_INET : rt.AF_INET6);
-  return message(rt.RTM_GETROUTE, NLM_F_DUMP, header, []);
-}
-
-function addressMessage(type: number, flags: number, index: number, address: InterfaceAddress): Buffer {
+function addressMessage(
+  type: number,
+  flags: number,
+  index: number,
+  address: InterfaceAddress,
+  scope = rt.RT_SCOPE_UNIVERSE,
+): Buffer {
   const isIpv4 = familyOf(address) === "ipv4";
   const length = prefixLengthOf(address);
   const bytes = toBytes(hostOf(address));
   const header = Buffer.alloc(8);
   header.writeUInt8(isIpv4 ? rt.AF_INET : rt.AF_INET6, 0);
   header.writeUInt8(length, 1);
+  header.writeUInt8(scope, 3);
   header.writeUInt32LE(index, 4);
   const attributes = [attribute(rt.IFA_LOCAL, bytes), attribute(rt.IFA_ADDRESS, bytes)];
   if (!isIpv4) {
@@ -215,7 +228,15 @@ function linkInfo(kind: string, data: readonly Buffer[]): Buffer {
 }
 
 function macAttribute(mac: Mac): Buffer {
-  return attribute(rt.IFLA_ADDRESS, Buffer.from(mac.replaceAll(":", ""), "hex"));
+  return attribute(rt.IFLA_ADDRESS, macBytes(mac));
+}
+
+export function macBytes(mac: Mac): Buffer {
+  return Buffer.from(mac.replaceAll(":", ""), "hex");
+}
+
+export function addressFamily(family: Family): number {
+  return family === "ipv4" ? rt.AF_INET : rt.AF_INET6;
 }
 
 /** A bridge port is no IPv6 node: the kernel shall give it no link-local address. */

@@ -1,4 +1,4 @@
-/** Numbers of include/uapi/linux/{rtnetlink,if_link,if_addr,if_bridge,veth,ip}.h, under the names they have there. */
+/** Numbers of include/uapi/linux/{rtnetlink,if_link,if_addr,if_bridge,veth,ip,neighbour,fib_rules}.h, named as there. */
 
 export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;
@@ -9,6 +9,9 @@ export const RTM_DELADDR = 21;
 export const RTM_GETADDR = 22;
 export const RTM_NEWROUTE = 24;
 export const RTM_GETROUTE = 26;
+export const RTM_NEWNEIGH = 28;
+export const RTM_NEWRULE = 32;
+export const RTM_DELRULE = 33;
 
 export const AF_UNSPEC = 0;
 export const AF_INET = 2;
@@ -16,6 +19,7 @@ export const AF_BRIDGE = 7;
 export const AF_INET6 = 10;
 
 export const IFF_UP = 1;
+export const IFF_LOWER_UP = 0x10000;
 export const IFLA_ADDRESS = 1;
 export const IFLA_IFNAME = 3;
 export const IFLA_MTU = 4;
@@ -40,6 +44,8 @@ export const IFLA_BRPORT_MODE = 4;
 export const IFLA_BRPORT_ISOLATED = 33;
 export const VETH_INFO_PEER = 1;
 export const IFLA_INET_CONF = 1;
+export const IPV4_DEVCONF_RP_FILTER = 8;
+export const IPV4_DEVCONF_ACCEPT_LOCAL = 23;
 export const IPV4_DEVCONF_ROUTE_LOCALNET = 26;
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
 export const IN6_ADDR_GEN_MODE_NONE = 1;
@@ -48,7 +54,10 @@ export const IFA_ADDRESS = 1;
 export const IFA_LOCAL = 2;
 export const IFA_BROADCAST = 4;
 export const IFA_FLAGS = 8;
+export const IFA_F_SECONDARY = 1;
 export const IFA_F_NODAD = 2;
+export const IFA_F_DEPRECATED = 0x20;
+export const IFA_F_TENTATIVE = 0x40;
 
 export const RTA_DST = 1;
 export const RTA_OIF = 4;
@@ -62,4 +71,19 @@ export const RT_TABLE_LOCAL = 255;
 export const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;
 export const RTPROT_STATIC = 4;
+export const RTPROT_FAIRWAY = 143;
+export const RT_SCOPE_UNIVERSE = 0;
+export const RT_SCOPE_LINK = 253;
+export const RTNH_F_ONLINK = 4;
 export const RTM_F_CLONED = 0x200;
+
+export const NDA_DST = 1;
+export const NDA_LLADDR = 2;
+export const NUD_PERMANENT = 0x80;
+
+export const FRA_DST = 1;
+export const FRA_SRC = 2;
+export const FRA_IIFNAME = 3;
+export const FRA_PRIORITY = 6;
+export const FRA_TABLE = 15;
+export const FR_ACT_TO_TBL = 1;

@@ -1,3 +1,4 @@
+import type { Family } from "../../model/ip.ts";
 import type { HostRoute } from "../ports.ts";
 import type { LinkInfo, RouteInfo } from "./parse.ts";
 import type { Rtnetlink } from "./rtnetlink.ts";
@@ -7,11 +8,13 @@ export async function listHostRoutes(rtnetlink: Rtnetlink): Promise<readonly Hos
   const ipv4 = await rtnetlink.listRoutes("ipv4");
   const ipv6 = await rtnetlink.listRoutes("ipv6");
   const names = new Map((await rtnetlink.listLinks()).map(({ index, name }) => [index, name]));
-  return [...ipv4, ...ipv6].flatMap(({ linkIndex, ...route }) => {
-    const device = names.get(linkIndex);
-    // The link went away between the two answers, and its routes with it.
-    return device === undefined ? [] : [{ ...route, device }];
-  });
+  const at = (family: Family, routes: readonly RouteInfo[]): HostRoute[] =>
+    routes.flatMap(({ linkIndex, ...route }) => {
+      const device = names.get(linkIndex);
+      // The link went away between the two answers, and its routes with it.
+      return device === undefined ? [] : [{ ...route, family, device }];
+    });
+  return [...at("ipv4", ipv4), ...at("ipv6", ipv6)];
 }
 
 /** The link that the best default route leads to; IPv6 counts only without an IPv4 one. */

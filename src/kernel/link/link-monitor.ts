@@ -4,8 +4,8 @@ import type { LinkMonitorPort } from "../ports.ts";
 
 /** What the thread reports. */
 export type MonitorEvent =
-  | { readonly event: "ready" | "overrun" }
-  | { readonly event: "gone"; readonly names: readonly string[] };
+  | { readonly event: "ready" | "overrun" | "addresses" }
+  | { readonly event: "gone" | "up"; readonly names: readonly string[] };
 
 export interface MonitorOptions {
   /** Room for events that wait to be read; default 8 MiB. */
@@ -22,12 +22,14 @@ const restartDelayMs = 1000;
 const closeDeadlineMs = 1000;
 
 /**
- * Link events of the current network namespace, watched in a thread of its own from construction to close(). A thread
+ * Events of links and addresses of the current network namespace, watched in a thread of its own from construction to close(). A thread
  * that ends by itself is replaced, and the gap reported like any other loss of events.
  */
 export class LinkMonitor implements LinkMonitorPort, AsyncDisposable {
   readonly #stop = new SharedArrayBuffer(4);
   readonly #goneListeners: ((name: string) => void)[] = [];
+  readonly #upListeners: ((name: string) => void)[] = [];
+  readonly #addressListeners: (() => void)[] = [];
   readonly #overrunListeners: (() => void)[] = [];
   readonly #ready = Promise.withResolvers<void>();
   readonly #options: MonitorOptions;
@@ -43,6 +45,14 @@ export class LinkMonitor implements LinkMonitorPort, AsyncDisposable {
 
   onLinkGone(listener: (name: string) => void): void {
     this.#goneListeners.push(listener);
+  }
+
+  onLinkUp(listener: (name: string) => void): void {
+    this.#upListeners.push(listener);
+  }
+
+  onAddressChange(listener: () => void): void {
+    this.#addressListeners.push(listener);
   }
 
   onOverrun(listener: () => void): void {
@@ -87,10 +97,15 @@ export class LinkMonitor implements LinkMonitorPort, AsyncDisposable {
   }
 
   #onEvent(event: MonitorEvent): void {
-    if (event.event === "gone") {
+    if (event.event === "gone" || event.event === "up") {
+      const listeners = event.event === "gone" ? this.#goneListeners : this.#upListeners;
       for (const name of event.names) {
-        notify(this.#goneListeners, name);
+        notify(listeners, name);
       }
+      return;
+    }
+    if (event.event === "addresses") {
+      notify(this.#addressListeners, undefined);
       return;
     }
     this.#ready.resolve();

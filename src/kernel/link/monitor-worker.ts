@@ -3,23 +3,34 @@ import { parentPort, workerData } from "node:worker_threads";
 import { NetlinkSocket } from "../netlink/socket.ts";
 import { isKernelError } from "../ports.ts";
 import type { MonitorEvent, MonitorWorkerData } from "./link-monitor.ts";
-import { parseLinkGone } from "./parse.ts";
+import { isAddressEvent, parseCarrier, parseLinkGone } from "./parse.ts";
 
 const RTNLGRP_LINK = 1;
+const RTNLGRP_IPV4_IFADDR = 5;
+const RTNLGRP_IPV6_IFADDR = 9;
+const groups = [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR];
 const receiveTimeoutMs = 500;
 
 function watch(post: (event: MonitorEvent) => void, options: MonitorWorkerData): void {
   const stop = new Int32Array(options.stop);
   const { receiveBufferBytes } = options;
   const buffer = receiveBufferBytes === undefined ? {} : { receiveBufferBytes };
-  using socket = new NetlinkSocket("route", { group: RTNLGRP_LINK, receiveTimeoutMs, ...buffer });
+  using socket = new NetlinkSocket("route", { groups, receiveTimeoutMs, ...buffer });
   socket.open();
   post({ event: "ready" });
   while (Atomics.load(stop, 0) === 0) {
     try {
-      const names = (socket.receive(0) ?? []).flatMap(({ type, payload }) => parseLinkGone(type, payload) ?? []);
-      if (names.length > 0) {
-        post({ event: "gone", names });
+      const received = socket.receive(0) ?? [];
+      const gone = received.flatMap(({ type, payload }) => parseLinkGone(type, payload) ?? []);
+      const up = received.flatMap(({ type, payload }) => parseCarrier(type, payload) ?? []);
+      if (gone.length > 0) {
+        post({ event: "gone", names: gone });
+      }
+      if (up.length > 0) {
+        post({ event: "up", names: [...new Set(up)] });
+      }
+      if (received.some(({ type }) => isAddressEvent(type))) {
+        post({ event: "addresses" });
       }
     } catch (error) {
       if (!isKernelError(error, "ENOBUFS")) {

@@ -16,11 +16,18 @@ export interface LinkInfo {
   readonly kind: string;
   /** Of a veth pair: the other end is in this namespace too. */
   readonly peerIsHome: boolean;
+  readonly isUp: boolean;
 }
 
 export interface AddressInfo {
   readonly linkIndex: number;
   readonly address: InterfaceAddress;
+  /** RT_SCOPE_*. */
+  readonly scope: number;
+  /** IFA_F_*. */
+  readonly flags: number;
+  /** IPv4: not the first of its subnet. IPv6: temporary (RFC 8981). */
+  readonly isSecondary: boolean;
 }
 
 /** One next hop of a route of the main table. */
@@ -48,6 +55,7 @@ export function parseLink(message: Buffer): LinkInfo {
     group: u32(attributes.get(rt.IFLA_GROUP)),
     alias: text(attributes.get(rt.IFLA_IFALIAS)),
     kind: text(info.get(rt.IFLA_INFO_KIND)),
+    isUp: (payload.readUInt32LE(8) & rt.IFF_UP) !== 0,
     peerIsHome: text(info.get(rt.IFLA_INFO_KIND)) === "veth" && !attributes.has(rt.IFLA_LINK_NETNSID),
   };
 }
@@ -65,6 +73,21 @@ export function parseLinkGone(type: number, payload: Buffer): string | undefined
   return name === "" || attributes.has(rt.IFLA_NEW_NETNSID) ? undefined : name;
 }
 
+/** Name of a veth end that an event says has a carrier: its peer is up as well. */
+export function parseCarrier(type: number, payload: Buffer): string | undefined {
+  if (type !== rt.RTM_NEWLINK || payload.readUInt8(0) !== rt.AF_UNSPEC) {
+    return undefined;
+  }
+  const attributes = parseAttributes(payload.subarray(LINK_HEADER_BYTES));
+  const info = parseAttributes(attributes.get(rt.IFLA_LINKINFO) ?? Buffer.alloc(0));
+  const hasCarrier = (payload.readUInt32LE(8) & rt.IFF_LOWER_UP) !== 0;
+  return hasCarrier && text(info.get(rt.IFLA_INFO_KIND)) === "veth" ? text(attributes.get(rt.IFLA_IFNAME)) : undefined;
+}
+
+export function isAddressEvent(type: number): boolean {
+  return type === rt.RTM_NEWADDR || type === rt.RTM_DELADDR;
+}
+
 export function parseAddress(message: Buffer): AddressInfo | undefined {
   const payload = message.subarray(NLMSG_HEADER_BYTES);
   const attributes = parseAttributes(payload.subarray(ADDRESS_HEADER_BYTES));
@@ -74,7 +97,10 @@ export function parseAddress(message: Buffer): AddressInfo | undefined {
     return undefined;
   }
   const address = `${fromBytes(bytes)}/${payload.readUInt8(1)}` as InterfaceAddress;
-  return { linkIndex: payload.readUInt32LE(4), address };
+  // The header has room for eight flags; the attribute has them all (include/uapi/linux/if_addr.h).
+  const flags = attributes.has(rt.IFA_FLAGS) ? u32(attributes.get(rt.IFA_FLAGS)) : payload.readUInt8(2);
+  const isSecondary = (flags & rt.IFA_F_SECONDARY) !== 0;
+  return { linkIndex: payload.readUInt32LE(4), address, scope: payload.readUInt8(3), flags, isSecondary };
 }
 
 /** The next hops of a unicast route of the main table; none for every other route. */

@@ -1,11 +1,23 @@
 import type { IfName } from "../../model/ids.ts";
 import type { NetlinkTransport } from "../netlink/transport.ts";
-import type { BridgeSpec, HostRoute, LinkPort, OwnedLink, SysctlPort, VethSpec } from "../ports.ts";
+import type {
+  BridgeSpec,
+  HostAddress,
+  HostRoute,
+  LinkPort,
+  OwnedLink,
+  SharedLinkSpec,
+  SysctlPort,
+  Uplink,
+  VethSpec,
+} from "../ports.ts";
 import { Bridges } from "./bridges.ts";
+import { listHostAddresses } from "./host-addresses.ts";
 import { findUplink, listHostRoutes } from "./host-routes.ts";
 import { LinkReaper } from "./link-reaper.ts";
 import { describeLink } from "./parse.ts";
 import { Rtnetlink } from "./rtnetlink.ts";
+import { Shares } from "./shares.ts";
 import { Veths } from "./veths.ts";
 
 export interface RtnetlinkLinksOptions {
@@ -27,6 +39,7 @@ export class RtnetlinkLinks implements LinkPort {
   readonly #rtnetlink: Rtnetlink;
   readonly #bridges: Bridges;
   readonly #veths: Veths;
+  readonly #shares: Shares;
   readonly #reaper: LinkReaper;
   readonly #options: RtnetlinkLinksOptions;
 
@@ -36,6 +49,7 @@ export class RtnetlinkLinks implements LinkPort {
     this.#rtnetlink = rtnetlink;
     this.#bridges = new Bridges({ rtnetlink, ...options });
     this.#veths = new Veths({ rtnetlink, ...options });
+    this.#shares = new Shares({ rtnetlink, ...options });
     this.#reaper = new LinkReaper({ rtnetlink: new Rtnetlink(reaperTransport), ...options });
     this.#options = options;
   }
@@ -48,6 +62,11 @@ export class RtnetlinkLinks implements LinkPort {
   async addVeth(spec: VethSpec): Promise<void> {
     await this.#reaper.gone(spec.host);
     await this.#veths.add(spec);
+  }
+
+  async addSharedLink(spec: SharedLinkSpec): Promise<void> {
+    await this.#reaper.gone(spec.host);
+    await this.#shares.add(spec);
   }
 
   attachVeth(spec: VethSpec): Promise<void> {
@@ -81,12 +100,17 @@ export class RtnetlinkLinks implements LinkPort {
       .map(({ name, alias, kind, peerIsHome }) => ({ name, alias, kind, peerIsHome }));
   }
 
-  async uplinkName(): Promise<string | undefined> {
-    return (await findUplink(this.#rtnetlink))?.name;
+  async uplink(): Promise<Uplink | undefined> {
+    const link = await findUplink(this.#rtnetlink);
+    return link === undefined ? undefined : { name: link.name, mtuBytes: link.mtu };
   }
 
-  async uplinkMtuBytes(): Promise<number | undefined> {
-    return (await findUplink(this.#rtnetlink))?.mtu;
+  async mtuBytes(device: string): Promise<number | undefined> {
+    return (await this.#rtnetlink.findLink(device))?.mtu;
+  }
+
+  hostAddresses(device?: string): Promise<readonly HostAddress[]> {
+    return listHostAddresses(this.#rtnetlink, device);
   }
 
   listRoutes(): Promise<readonly HostRoute[]> {

@@ -1,8 +1,9 @@
 import type { InterfaceAddress } from "../../model/ip.ts";
 import type { NetlinkAck, NetlinkTransport } from "../netlink/transport.ts";
 import { isKernelError, KernelError } from "../ports.ts";
-import { dumpAddresses, dumpLinks, dumpRoutes, getLink } from "./codec.ts";
-import { type LinkInfo, parseAddress, parseLink, parseRoute, type RouteInfo } from "./parse.ts";
+import { dumpAddresses, dumpLinks, getLink } from "./codec.ts";
+import { type AddressInfo, type LinkInfo, parseAddress, parseLink, parseRoute, type RouteInfo } from "./parse.ts";
+import { dumpRoutes } from "./route-codec.ts";
 
 /** A message with its meaning in words, which becomes KernelError.operation: "set up bridge fwb0". */
 export interface Change {
@@ -52,8 +53,13 @@ export class Rtnetlink {
   }
 
   async listAddresses(linkIndex: number): Promise<readonly InterfaceAddress[]> {
+    const all = await this.listAllAddresses();
+    return all.flatMap((info) => (info.linkIndex === linkIndex ? [info.address] : []));
+  }
+
+  async listAllAddresses(): Promise<readonly AddressInfo[]> {
     const all = (await this.#transport.dump("route", dumpAddresses())).map(parseAddress);
-    return all.flatMap((info) => (info?.linkIndex === linkIndex ? [info.address] : []));
+    return all.filter((info) => info !== undefined);
   }
 
   async listRoutes(family: "ipv4" | "ipv6"): Promise<readonly RouteInfo[]> {

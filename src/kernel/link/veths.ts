@@ -1,8 +1,9 @@
 import { FairwayError } from "../../errors.ts";
+import type { Mac } from "../../model/ids.ts";
 import { deriveMac } from "../../model/mac.ts";
 import { KernelError, type SysctlPort, type VethSpec } from "../ports.ts";
 import { activatePort, createVeth, deleteLink, setLinkMaster } from "./codec.ts";
-import { describeLink } from "./parse.ts";
+import { type PairMarks, removeLeftoverPair } from "./leftovers.ts";
 import type { Rtnetlink } from "./rtnetlink.ts";
 
 /** Smallest MTU that carries IPv6 (RFC 8200 section 5); below it the kernel has no IPv6 on the link. */
@@ -12,22 +13,14 @@ const minIpv6MtuBytes = 1280;
 export class Veths {
   readonly #rtnetlink: Rtnetlink;
   readonly #sysctls: SysctlPort;
-  readonly #groups: readonly number[];
-  readonly #aliasPrefix: string;
+  readonly #marks: PairMarks;
   /** The kernel wants the bridge's number. It never reuses one, so an outdated one is refused. */
   readonly #bridgeIndexes = new Map<string, number>();
 
-  /** @param parts.groups Every link group that marks a link as ours. */
-  constructor(parts: {
-    rtnetlink: Rtnetlink;
-    sysctls: SysctlPort;
-    groups: readonly number[];
-    aliasPrefix: string;
-  }) {
+  constructor(parts: PairMarks & { readonly rtnetlink: Rtnetlink; readonly sysctls: SysctlPort }) {
     this.#rtnetlink = parts.rtnetlink;
     this.#sysctls = parts.sysctls;
-    this.#groups = parts.groups;
-    this.#aliasPrefix = parts.aliasPrefix;
+    this.#marks = parts;
   }
 
   async add(spec: VethSpec): Promise<void> {
@@ -35,7 +28,7 @@ export class Veths {
     let refused = await this.#create(spec);
     // The kernel looks at names before it looks at the bridge.
     if (refused?.errno === "EEXIST") {
-      await this.#removeLeftover(spec);
+      await removeLeftoverPair(this.#rtnetlink, spec, this.#marks);
       refused = await this.#create(spec);
     }
     if (wasKnown && (refused?.errno === "EINVAL" || refused?.errno === "ENODEV")) {
@@ -70,7 +63,7 @@ export class Veths {
   /** The refusal of the creation; a failure behind it takes the pair back and is thrown. */
   async #create(spec: VethSpec): Promise<KernelError | undefined> {
     const create = createVeth({
-      host: { name: spec.host, mac: hostMac(spec) },
+      host: { name: spec.host, mac: hostMac(spec.host) },
       sandbox: { name: spec.sandbox, mac: spec.sandboxMac },
       mtu: spec.mtu,
       group: spec.group,
@@ -96,30 +89,6 @@ export class Veths {
     });
   }
 
-  /** Either name may be the one that exists; a link that a crash left without alias still has the group. */
-  async #removeLeftover(spec: VethSpec): Promise<void> {
-    const host = await this.#rtnetlink.findLink(spec.host);
-    const link = host ?? (await this.#rtnetlink.findLink(spec.sandbox));
-    if (link === undefined) {
-      return;
-    }
-    const isUnfinished = link.alias === "" && this.#groups.includes(link.group);
-    if (link !== host || link.kind !== "veth" || !(isUnfinished || link.alias.startsWith(this.#aliasPrefix))) {
-      throw new FairwayError({
-        code: "FW3007",
-        what: `interface ${link.name} exists already and does not belong to fairway`,
-        why: `it is ${describeLink(link)}`,
-        fix: `remove it with: ip link delete ${link.name}`,
-      });
-    }
-    const [refused] = await this.#rtnetlink.attempt([
-      { what: `delete leftover ${spec.host}`, message: deleteLink(spec.host) },
-    ]);
-    if (refused !== undefined && refused.errno !== "ENODEV") {
-      throw refused;
-    }
-  }
-
   async #bridgeIndex(spec: VethSpec): Promise<number> {
     const known = this.#bridgeIndexes.get(spec.bridge);
     if (known !== undefined) {
@@ -134,13 +103,17 @@ export class Veths {
   }
 
   #kernelHasIpv6(): boolean {
-    return this.#sysctls.read(["net", "ipv6", "conf", "default", "disable_ipv6"]) !== undefined;
+    return kernelHasIpv6(this.#sysctls);
   }
 }
 
 /** Set at creation, because udev gives a link without an address of its own another one later (MACAddressPolicy). */
-function hostMac(spec: VethSpec): ReturnType<typeof deriveMac> {
-  return deriveMac("host side", spec.host);
+export function hostMac(hostIf: string): Mac {
+  return deriveMac("host side", hostIf);
+}
+
+export function kernelHasIpv6(sysctls: SysctlPort): boolean {
+  return sysctls.read(["net", "ipv6", "conf", "default", "disable_ipv6"]) !== undefined;
 }
 
 function bridgeIsFull(spec: VethSpec, cause: KernelError): FairwayError {

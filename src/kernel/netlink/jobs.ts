@@ -8,7 +8,19 @@ export interface Jobs {
   transact: [{ readonly protocol: NetlinkProtocol; readonly bytes: Uint8Array }, readonly NetlinkAck[]];
   /** The result is all replies one behind the other. */
   dump: [{ readonly protocol: NetlinkProtocol; readonly bytes: Uint8Array }, Uint8Array];
+  /** The same two inside the network namespace at `path`, with a socket of their own; settings come first. */
+  transactInside: [
+    { readonly path: string; readonly bytes: Uint8Array; readonly settings: readonly NamespaceSetting[] },
+    readonly NetlinkAck[],
+  ];
+  dumpInside: [{ readonly path: string; readonly bytes: Uint8Array }, Uint8Array];
   claimPorts: [{ readonly claims: readonly PortClaim[] }, ClaimedPorts | ClaimConflict];
+}
+
+/** A file below /proc/sys/net, which shows the namespace of the thread that looks. */
+export interface NamespaceSetting {
+  readonly path: readonly string[];
+  readonly value: string;
 }
 
 export type JobKind = keyof Jobs;

@@ -36,6 +36,8 @@ const recvCall: Call<[number, Uint8Array, number, number]> = library.func("recv"
   "size_t",
   "int",
 ]);
+const setnsCall: Call<[number, number]> = library.func("setns", "int", ["int", "int"]);
+const ioctlCall: Call<[number, number]> = library.func("ioctl", "int", ["int", "unsigned long"]);
 const closeCall: Call<[number]> = library.func("close", "int", ["int"]);
 
 const SOCK_CLOEXEC = 0x80000;
@@ -72,6 +74,16 @@ export function send(fd: number, bytes: Uint8Array, flags: number): number {
 
 export function recv(fd: number, buffer: Uint8Array, flags: number): number {
   return outcome(recvCall(fd, buffer, buffer.length, flags));
+}
+
+/** Moves the calling thread, and no other, into the namespace; setns(2). */
+export function setns(fd: number, type: number): number {
+  return outcome(setnsCall(fd, type));
+}
+
+/** For requests without an argument. */
+export function ioctl(fd: number, request: number): number {
+  return outcome(ioctlCall(fd, request));
 }
 
 export function close(fd: number): number {

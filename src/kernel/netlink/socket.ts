@@ -30,8 +30,8 @@ const readBytes = 64 * 1024;
 const dumpAttempts = 50;
 
 export interface SocketOptions {
-  /** Multicast group to join (RTNLGRP_*). */
-  readonly group?: number;
+  /** Multicast groups to join (RTNLGRP_*). */
+  readonly groups?: readonly number[];
   readonly receiveTimeoutMs?: number;
   readonly receiveBufferBytes?: number;
 }
@@ -189,9 +189,7 @@ export class NetlinkSocket implements Disposable {
       setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, timeval(this.#options.receiveTimeoutMs ?? receiveTimeoutMs)),
       setsockoptInt(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1),
       setsockoptInt(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1),
-      this.#options.group === undefined
-        ? 0
-        : setsockoptInt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, this.#options.group),
+      ...(this.#options.groups ?? []).map((group) => setsockoptInt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)),
     ].find((result) => result < 0);
     if (failed !== undefined) {
       close(fd);

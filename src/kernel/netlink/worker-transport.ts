@@ -1,6 +1,14 @@
 import { Worker } from "node:worker_threads";
 import { KernelError } from "../ports.ts";
-import type { JobArguments, JobKind, JobReply, JobRequest, JobResult, WorkerRequest } from "./jobs.ts";
+import type {
+  JobArguments,
+  JobKind,
+  JobReply,
+  JobRequest,
+  JobResult,
+  NamespaceSetting,
+  WorkerRequest,
+} from "./jobs.ts";
 import { NLMSG_HEADER_BYTES } from "./message.ts";
 import { threadFile } from "./thread-file.ts";
 import type { NetlinkAck, NetlinkProtocol, NetlinkTransport } from "./transport.ts";
@@ -40,6 +48,15 @@ export class WorkerTransport implements NetlinkTransport, AsyncDisposable {
   /** Also takes a request that is no dump; it must carry NLM_F_ACK, because its ack ends the replies. */
   async dump(protocol: NetlinkProtocol, request: Buffer): Promise<readonly Buffer[]> {
     return splitMessages(await this.run("dump", { protocol, bytes: ownedCopy([request]) }));
+  }
+
+  /** The same transport inside another network namespace. Each call visits it anew, so it may come and go. */
+  inside(path: string, settings: readonly NamespaceSetting[] = []): NetlinkTransport {
+    return {
+      transact: (_protocol, messages) => this.run("transactInside", { path, settings, bytes: ownedCopy(messages) }),
+      dump: async (_protocol, request) =>
+        splitMessages(await this.run("dumpInside", { path, bytes: ownedCopy([request]) })),
+    };
   }
 
   /**

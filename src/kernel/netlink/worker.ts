@@ -1,9 +1,12 @@
 /** Thread that makes the blocking system calls of one WorkerTransport, one job after the other. */
+import { writeFileSync } from "node:fs";
 import { type MessagePort, parentPort } from "node:worker_threads";
 import { claimPorts } from "../host-port/port-sockets.ts";
 import { KernelError } from "../ports.ts";
-import type { JobKind, JobReply, JobRequest, JobResult, WorkerRequest } from "./jobs.ts";
+import type { JobArguments, JobKind, JobReply, JobRequest, JobResult, WorkerRequest } from "./jobs.ts";
+import { inNetworkNamespace } from "./namespace.ts";
 import { NetlinkSocket } from "./socket.ts";
+import type { NetlinkAck } from "./transport.ts";
 
 const sockets = { route: new NetlinkSocket("route"), netfilter: new NetlinkSocket("netfilter") };
 
@@ -17,9 +20,30 @@ function execute(job: JobRequest): JobResult<JobKind> {
       return sockets[job.arguments.protocol].transact(asBuffer(job.arguments.bytes));
     case "dump":
       return ownMemory(sockets[job.arguments.protocol].dump(asBuffer(job.arguments.bytes)));
+    case "transactInside":
+      return transactInside(job.arguments);
+    case "dumpInside": {
+      const { path, bytes } = job.arguments;
+      return ownMemory(inNetworkNamespace(path, () => withRouteSocket((socket) => socket.dump(asBuffer(bytes)))));
+    }
     case "claimPorts":
       return claimPorts(job.arguments.claims);
   }
+}
+
+function transactInside({ path, bytes, settings }: JobArguments<"transactInside">): readonly NetlinkAck[] {
+  return inNetworkNamespace(path, () => {
+    for (const setting of settings) {
+      writeFileSync(["/proc/sys/net", ...setting.path].join("/"), setting.value);
+    }
+    return withRouteSocket((socket) => socket.transact(asBuffer(bytes)));
+  });
+}
+
+/** A socket belongs to the namespace in which it was opened, whatever the thread does later. */
+function withRouteSocket<Result>(use: (socket: NetlinkSocket) => Result): Result {
+  using socket = new NetlinkSocket("route");
+  return use(socket);
 }
 
 function serve(port: MessagePort): void {

@@ -58,6 +58,26 @@ export function loadPayload(slice: PayloadSlice, register: number): Buffer {
   ]);
 }
 
+/** How the kernel keeps checksums right while it writes (enum nft_payload_csum_types and _flags). */
+export type Checksum =
+  /** None of the written bytes is in a checksum, or it is none of ours. */
+  | { readonly kind: "none" }
+  /** An internet checksum `offset` bytes behind the base. */
+  | { readonly kind: "internet"; readonly offset: number };
+
+/** @param pseudoHeader The bytes are in the pseudo header that transport checksums cover. */
+export function storePayload(slice: PayloadSlice, register: number, checksum: Checksum, pseudoHeader: boolean): Buffer {
+  return expression("payload", [
+    u32BigEndianAttribute(5, register),
+    u32BigEndianAttribute(2, payloadBases[slice.base]),
+    u32BigEndianAttribute(3, slice.offset),
+    u32BigEndianAttribute(4, slice.bytes),
+    u32BigEndianAttribute(6, checksum.kind === "none" ? 0 : 1),
+    u32BigEndianAttribute(7, checksum.kind === "none" ? 0 : checksum.offset),
+    u32BigEndianAttribute(8, pseudoHeader ? 1 : 0),
+  ]);
+}
+
 export function loadConntrack(key: keyof typeof ctKeys, register: number): Buffer {
   return expression("ct", [u32BigEndianAttribute(1, register), u32BigEndianAttribute(2, ctKeys[key])]);
 }

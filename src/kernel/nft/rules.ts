@@ -1,6 +1,7 @@
 import { type IpAddress, parsePrefix, prefixLengthOf, toBytes } from "../../model/ip.ts";
 import type { NftAction, NftChain, NftFamily, NftMatch, NftRule, NftSelector, NftTable } from "../../plan/ruleset.ts";
 import { NLM_F_APPEND, NLM_F_CREATE, nested, textAttribute } from "../netlink/message.ts";
+import { familyOfField, storeAddress } from "./address-fields.ts";
 import type { BatchStep } from "./batch.ts";
 import {
   ETH_P_IP,
@@ -20,6 +21,7 @@ import {
   loadConntrack,
   loadDestinationType,
   loadMeta,
+  loadPayload,
   lookUp,
   lookUpAbsent,
   mask,
@@ -37,6 +39,10 @@ const firstRegister = registerAt(0);
 const localRouteType = 2;
 /** Bit of each state as "ct state" gives it: 1 << (enum ip_conntrack_info + 1), and 1 for invalid. */
 const ctStateBits = { invalid: 1, established: 2, related: 4, new: 8 } as const;
+/** IP protocol numbers (IANA). */
+const protocolNumbers = { icmp: 1, icmpv6: 58 } as const;
+/** Clear in the type of an ICMPv6 error. */
+const icmpv6InformationBit = 0x80;
 /** IPS_DST_NAT in nf_conntrack_common.h. */
 const dnatStatusBit = 32;
 
@@ -101,6 +107,13 @@ class RuleWriter {
     } else if ("markBit" in match) {
       const bit = hostNumber(match.markBit);
       this.add(loadMeta("mark", firstRegister), mask(firstRegister, bit), compare("equal", firstRegister, bit));
+    } else if ("icmpType" in match) {
+      this.#matchIcmp("ipv4", "icmp");
+      this.add(compare("equal", firstRegister, Buffer.from([match.icmpType])));
+    } else if ("icmpv6" in match) {
+      this.#matchIcmp("ipv6", "icmpv6");
+      this.add(mask(firstRegister, Buffer.from([icmpv6InformationBit])));
+      this.add(compare("equal", firstRegister, Buffer.from([0])));
     } else if ("prefix" in match) {
       this.#matchPrefix(match.select, match.prefix);
     } else {
@@ -138,6 +151,10 @@ class RuleWriter {
       const port = registerAt(paddedBytes(action.dnat === "ipv4" ? "ipv4_addr" : "ipv6_addr"));
       this.add(lookUp(action.map, firstRegister, firstRegister));
       this.add(translate("dnat", action.port ? { ...target, port } : target));
+    } else if ("rewrite" in action) {
+      this.#load(action.select);
+      this.add(lookUp(action.map, firstRegister, firstRegister));
+      this.add(storeAddress(action.rewrite, firstRegister));
     } else {
       this.#load(action.select);
       this.add(lookUp(action.map, firstRegister, firstRegister));
@@ -165,6 +182,14 @@ class RuleWriter {
     }
     this.#family = family;
     this.add(...matchFamily(this.#tableFamily, family));
+  }
+
+  /** Leaves the type of the message in the first register. */
+  #matchIcmp(family: IpFamily, protocol: keyof typeof protocolNumbers): void {
+    this.#require(family);
+    const number = Buffer.from([protocolNumbers[protocol]]);
+    this.add(loadMeta("l4proto", firstRegister), compare("equal", firstRegister, number));
+    this.add(loadPayload({ base: "transport", offset: 0, bytes: 1 }, firstRegister));
   }
 
   #matchBits(key: "state" | "status", bits: number): void {
@@ -202,6 +227,9 @@ function matchFamily(table: NftFamily, family: IpFamily): Buffer[] {
 function familyOfAction(action: NftAction): IpFamily | undefined {
   if ("dnat" in action) {
     return action.dnat;
+  }
+  if ("rewrite" in action) {
+    return familyOfField(action.rewrite);
   }
   return "snat" in action ? action.snat : undefined;
 }

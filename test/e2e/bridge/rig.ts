@@ -19,7 +19,7 @@ const READY_DEADLINE_MS = 20_000;
 const FOREIGN_DEADLINE_MS = 5000;
 
 /** Forwarding is switched on by the first network that needs it, and stays: others may rely on it by then. */
-const MAY_CHANGE = /^\/proc\/sys\/net\/ipv6\/conf\/[^/]+\/forwarding:/;
+const MAY_CHANGE = /^\/proc\/sys\/net\/ipv6\/conf\/[^/]+\/(forwarding|accept_ra):/;
 
 /** A running container: a place to act from, with what the engine says about it. */
 export interface Box extends Place {

@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseIfName } from "../../../src/model/ids.ts";
 import { parseInterfaceAddress } from "../../../src/model/ip.ts";
-import { planBridge, planVeth } from "../../../src/plan/bridge.ts";
+import { planBridge, planBridgePort } from "../../../src/plan/bridge.ts";
 import { endpointOf, networkOf } from "../requests.ts";
 import type { OpenSubject } from "./subject.ts";
 
 const quiet = { bridgedIpv4Filtered: false, bridgedIpv6Filtered: false };
 const network = networkOf();
 const bridge = planBridge(network);
-const veth = planVeth(network, endpointOf(), quiet);
-const secondVeth = planVeth(network, endpointOf({}, 2), quiet);
+const veth = planBridgePort(network, endpointOf(), quiet);
+const secondVeth = planBridgePort(network, endpointOf({}, 2), quiet);
 
 /** What links do, whoever does it. */
 export function linksContract(open: OpenSubject): void {

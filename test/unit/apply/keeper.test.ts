@@ -41,7 +41,7 @@ describe("the keeper", () => {
     [
       "another default route",
       () => {
-        host.kernel.links.uplink = { name: "wlan0", mtu: 1500 };
+        host.kernel.links.defaultRoute = { name: "wlan0", mtuBytes: 1500 };
       },
     ],
   ];

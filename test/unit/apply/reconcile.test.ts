@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { reconcile, recover } from "../../../src/apply/reconcile.ts";
-import { planBridge, planVeth } from "../../../src/plan/bridge.ts";
+import { planBridge, planBridgePort } from "../../../src/plan/bridge.ts";
 import { FakeHost, fakeCall } from "../../fakes/fake-host.ts";
 import {
   endpointId,
@@ -40,7 +40,7 @@ describe("recovery", () => {
 
   test("on an empty host does nothing, and asks the kernel for next to nothing", async () => {
     assert.equal(host.kernel.transcript(), new FakeHost().kernel.transcript());
-    const asked = ["store.load", "links.listOwned", "links.uplinkName", "nft.remove", "engineFirewall.retract"];
+    const asked = ["store.load", "links.listOwned", "links.uplink", "nft.remove", "engineFirewall.retract"];
     assert.deepEqual(host.run.process.calls, asked);
   });
 
@@ -101,7 +101,10 @@ describe("recovery", () => {
     const { links } = host.kernel;
     await links.ensureBridge(planBridge(networkOf({}, 7)));
     await links.addVeth(
-      planVeth(networkOf({}, 7), endpointOf({}, 7, 7), { bridgedIpv4Filtered: false, bridgedIpv6Filtered: false }),
+      planBridgePort(networkOf({}, 7), endpointOf({}, 7, 7), {
+        bridgedIpv4Filtered: false,
+        bridgedIpv6Filtered: false,
+      }),
     );
     links.addForeign("br-office");
     await reconcile(host.workshop);

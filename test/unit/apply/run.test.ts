@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Workshop } from "../../../src/apply/workshop.ts";
-import { planBridge, planNetworkElements, planVeth } from "../../../src/plan/bridge.ts";
+import { planBridge, planBridgeElements, planBridgePort } from "../../../src/plan/bridge.ts";
 import type { Step } from "../../../src/plan/steps.ts";
 import { Registry } from "../../../src/store/registry.ts";
 import { FakeKernel } from "../../fakes/fake-kernel.ts";
@@ -31,10 +31,13 @@ const network = networkOf();
 const endpoint = endpointOf();
 const steps: readonly Step[] = [
   { do: "enableForwarding", families: ["ipv4"] },
-  { do: "changeElements", add: planNetworkElements(network), remove: [] },
+  { do: "changeElements", add: planBridgeElements(network), remove: [] },
   { do: "admitForwarding" },
   { do: "ensureBridge", spec: planBridge(network) },
-  { do: "addVeth", spec: planVeth(network, endpoint, { bridgedIpv4Filtered: false, bridgedIpv6Filtered: false }) },
+  {
+    do: "addVeth",
+    spec: planBridgePort(network, endpoint, { bridgedIpv4Filtered: false, bridgedIpv6Filtered: false }),
+  },
   { do: "forgetFlows", filters: [{ kind: "address", address: "10.88.1.2" as never }] },
 ];
 const portOfStep = [
@@ -114,7 +117,7 @@ describe("applyOrUndo", () => {
       elements = kernel.nft.elements().length;
     };
     await assert.rejects(workshop.applier.applyOrUndo(steps, { forget }));
-    assert.equal(elements, planNetworkElements(network).length);
+    assert.equal(elements, planBridgeElements(network).length);
     assert.equal(kernel.nft.elements().length, 0);
   });
 });

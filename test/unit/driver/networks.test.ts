@@ -52,10 +52,10 @@ describe("networks", () => {
   });
 
   test("the MTU comes from the option, else from the uplink, else is 1500 bytes, and a new uplink changes nothing", async () => {
-    host.kernel.links.uplink = { name: "wg0", mtu: 1420 };
+    host.kernel.links.defaultRoute = { name: "wg0", mtuBytes: 1420 };
     await create(networkRequest(1));
     await create(networkRequest(2, { options: new Map([["mtu", "9000"]]) }));
-    host.kernel.links.uplink = undefined;
+    host.kernel.links.defaultRoute = undefined;
     await create(networkRequest(3));
     await create(networkRequest(1));
     const { registry } = host.workshop;
@@ -209,7 +209,8 @@ describe("networks", () => {
       const options = new Map([["bridge_name", "br-shop"]]);
       await create({ ...at(1, "10.88.0.0/16"), options });
       await create({ ...at(2, "10.88.0.0/16"), options });
-      assert.equal(host.workshop.registry.network(networkId(2))?.bridge, "br-shop");
+      const second = host.workshop.registry.network(networkId(2));
+      assert.equal(second?.mode === "bridge" && second.bridge, "br-shop");
     });
 
     test("from another IPAM: FW3002 that names both", async () => {
@@ -233,6 +234,7 @@ describe("networks", () => {
       host.kernel.links.routes.push({
         ...(route && { destination: route }),
         device: "tun0",
+        family: "ipv4",
         onLink: false,
         priority: 0,
       });
@@ -244,8 +246,11 @@ describe("networks", () => {
 
     test("a wider route behind a next hop is none; one on the link is", async () => {
       const destination = poolData("10.0.0.0/8").subnet;
-      const wide = { ...(destination && { destination }), device: "eth1", priority: 0 };
-      host.kernel.links.routes.push({ ...wide, onLink: false }, { device: "eth0", onLink: false, priority: 0 });
+      const wide = { ...(destination && { destination }), family: "ipv4" as const, device: "eth1", priority: 0 };
+      host.kernel.links.routes.push(
+        { ...wide, onLink: false },
+        { family: "ipv4", device: "eth0", onLink: false, priority: 0 },
+      );
       await create(networkRequest(1));
       host.kernel.links.routes.push({ ...wide, onLink: true });
       await assert.rejects(create(networkRequest(2)), { code: "FW3002" });

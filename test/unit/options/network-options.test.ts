@@ -3,7 +3,13 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { type ErrorCode, FairwayError } from "../../../src/errors.ts";
 import { networkCatalog } from "../../../src/options/catalog.ts";
-import { checkMtuForIpv6, type NetworkOptions, parseNetworkOptions } from "../../../src/options/network-options.ts";
+import {
+  type BridgeOptions,
+  checkMtuForIpv6,
+  type HostOptions,
+  type NetworkOptions,
+  parseNetworkOptions,
+} from "../../../src/options/network-options.ts";
 import { standardKeys } from "../../../src/options/standard-keys.ts";
 
 const defaults: NetworkOptions = {
@@ -16,6 +22,12 @@ const defaults: NetworkOptions = {
 
 function parse(options: Readonly<Record<string, string>>): NetworkOptions {
   return parseNetworkOptions(new Map(Object.entries(options)));
+}
+
+function parseBridge(options: Readonly<Record<string, string>>): BridgeOptions {
+  const parsed = parse(options);
+  assert.ok(parsed.mode === "bridge");
+  return parsed;
 }
 
 function assertRefused(options: Readonly<Record<string, string>>, code: ErrorCode, what: RegExp | string): void {
@@ -97,20 +109,78 @@ describe("values not accepted", () => {
   test("sixteen publish addresses are fine, one more is not", () => {
     const list = (count: number): string =>
       Array.from({ length: count }, (_, index) => `10.0.0.${index + 1}`).join(",");
-    assert.equal(parse({ publish_address: list(16) }).publishAddresses.length, 16);
+    assert.equal(parseBridge({ publish_address: list(16) }).publishAddresses.length, 16);
     assertRefused({ publish_address: list(17) }, "FW1002", /^option publish_address: /);
   });
 
   test("the reason of a wrong list names the address", () => {
     assert.throws(
-      () => parse({ publish_address: "10.0.0.1,fe80::1%eth0" }),
+      () => parseBridge({ publish_address: "10.0.0.1,fe80::1%eth0" }),
       (error) => error instanceof FairwayError && error.why === 'address "fe80::1%eth0" is not an IPv4 or IPv6 address',
     );
   });
 });
 
+describe("mode host", () => {
+  const hostDefaults: HostOptions = {
+    mode: "host",
+    hostAddresses: [],
+    claim: "exposed",
+    dynamicPorts: { first: 20_000, last: 32_000 },
+    ifNamePrefix: "eth",
+  };
+  const acceptedByHost: readonly (readonly [string, string, Partial<HostOptions> | Record<string, unknown>])[] = [
+    ["mtu", "1400", { mtu: 1400 }],
+    ["parent", "eth1", { parent: "eth1" }],
+    ["host_ip", "192.0.2.10", { hostAddresses: ["192.0.2.10"] }],
+    ["host_ip", "2001:DB8::10, 192.0.2.10", { hostAddresses: ["2001:db8::10", "192.0.2.10"] }],
+    ["claim", "published", { claim: "published" }],
+    ["dynamic_ports", "40000-40000", { dynamicPorts: { first: 40_000, last: 40_000 } }],
+    ["ifname_prefix", "lan", { ifNamePrefix: "lan" }],
+  ];
+
+  test("has defaults of its own", () => {
+    assert.deepEqual(parse({ mode: "host" }), hostDefaults);
+  });
+  for (const [key, value, expected] of acceptedByHost) {
+    test(`takes ${key}=${value}`, () => {
+      assert.deepEqual(parse({ mode: "host", [key]: value }), { ...hostDefaults, ...expected });
+    });
+  }
+  const refusedByHost: readonly (readonly [string, string])[] = [
+    ["parent", "lo"],
+    ["parent", "eth0/../../x"],
+    ["host_ip", ""],
+    ["host_ip", "192.0.2.10,192.0.2.11"],
+    ["host_ip", "127.0.0.1"],
+    ["host_ip", "0.0.0.0"],
+    ["host_ip", "169.254.1.1"],
+    ["host_ip", "fe80::1"],
+    ["host_ip", "224.0.0.1"],
+    ["claim", "all"],
+    ["claim", "Exposed"],
+    ["dynamic_ports", "0-100"],
+    ["dynamic_ports", "200-100"],
+    ["dynamic_ports", "1-65536"],
+    ["dynamic_ports", "80"],
+    ["dynamic_ports", "1-2-3"],
+  ];
+  for (const [key, value] of refusedByHost) {
+    test(`refuses ${key}=${JSON.stringify(value)}`, () => {
+      assertRefused({ mode: "host", [key]: value }, "FW1002", new RegExp(`^option ${key}: `));
+    });
+  }
+
+  test("options of another mode are refused, in both directions", () => {
+    assertRefused({ mode: "host", icc: "false" }, "FW1003", "option icc has no meaning with mode=host");
+    assertRefused({ claim: "published" }, "FW1003", "option claim has no meaning with mode=bridge");
+    const alias = "com.docker.network.bridge.name";
+    assertRefused({ mode: "host", [alias]: "br0" }, "FW1003", `option ${alias} has no meaning with mode=host`);
+  });
+});
+
 describe("modes", () => {
-  for (const mode of ["host", "routed", "overlay"]) {
+  for (const mode of ["routed", "overlay"]) {
     test(`${mode} is known and not available`, () => {
       assertRefused({ mode }, "FW1004", `mode "${mode}" is not available in this version`);
     });
@@ -136,7 +206,7 @@ describe("contradictions", () => {
       `options mtu="1400" and ${alias}="1500" contradict each other`,
     );
     assert.equal(parse({ mtu: "1400", [alias]: "1400" }).mtu, 1400);
-    assert.equal(parse({ icc: "0", "com.docker.network.bridge.enable_icc": "False" }).icc, false);
+    assert.equal(parseBridge({ icc: "0", "com.docker.network.bridge.enable_icc": "False" }).icc, false);
   });
 
   test("a source address without masquerading", () => {
@@ -151,7 +221,7 @@ describe("contradictions", () => {
   test("all addresses and one of them", () => {
     assertRefused({ publish_address: "10.0.0.1,0.0.0.0" }, "FW1003", /both 0\.0\.0\.0 and 10\.0\.0\.1$/);
     assertRefused({ publish_address: "::,0.0.0.0,::1" }, "FW1003", /both :: and ::1$/);
-    assert.equal(parse({ publish_address: "::,0.0.0.0" }).publishAddresses.length, 2);
+    assert.equal(parseBridge({ publish_address: "::,0.0.0.0" }).publishAddresses.length, 2);
   });
 
   test("an MTU that IPv6 does not fit through", () => {
@@ -183,7 +253,7 @@ describe("unknown options", () => {
     ["com.docker.network.bridge.nmae", "com.docker.network.bridge.name"],
     ["com.docker.network.bridge.enable-icc", "com.docker.network.bridge.enable_icc"],
     ["com.docker.network.bridge.gateway_mode_ipv5", "com.docker.network.bridge.gateway_mode_ipv4"],
-    ["parent", undefined],
+    ["uplink", undefined],
     ["encrypted", undefined],
     ["__proto__", undefined],
     ["constructor", undefined],

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { parseEndpointId, parseNetworkId } from "../../../src/model/ids.ts";
 import { parseInterfaceAddress, parsePrefix } from "../../../src/model/ip.ts";
 import type { BridgeNetwork } from "../../../src/model/network.ts";
-import { planBridge, planNetworkElements, planVeth } from "../../../src/plan/bridge.ts";
+import { planBridge, planBridgeElements, planBridgePort } from "../../../src/plan/bridge.ts";
 import { planRuleset } from "../../../src/plan/firewall.ts";
 import { type HostFacts, planHostElements } from "../../../src/plan/host.ts";
 import {
@@ -20,10 +20,10 @@ import { elementLines, FakeNft } from "../../fakes/fake-nft.ts";
 import { endpointOf, ip, ipv6Pool, networkOf } from "../../fakes/requests.ts";
 
 const lines = (network: BridgeNetwork): string[] =>
-  elementLines(planNetworkElements(network)).map((line) => line.replace("element ", ""));
+  elementLines(planBridgeElements(network)).map((line) => line.replace("element ", ""));
 
 const always4 = [
-  "bridges { fwba001a001a001 }",
+  "ours { fwba001a001a001 }",
   "gateways4 { 10.88.1.1 }",
   "hairpin4 { 10.88.1.0-10.88.1.255 . 10.88.1.0-10.88.1.255 }",
   "intra { fwba001a001a001 . fwba001a001a001 : accept }",
@@ -36,14 +36,14 @@ const always6 = [
 ];
 const only6 = { ipv4: [], ipv6: [ipv6Pool] };
 const dual = { ipv6: [ipv6Pool] };
-const [bridges, ...rest4] = always4;
+const [ours, ...rest4] = always4;
 const intra = "intra { fwba001a001a001 . fwba001a001a001 : accept }";
 const parted = "isolated { fwba001a001a001 }";
 const isolated = "intra { fwba001a001a001 . fwba001a001a001 : goto isolated_peers }";
 
 const cases: [string, Partial<BridgeNetwork>, (string | undefined)[]][] = [
   ["IPv4", {}, [...always4, "masquerade4 { fwba001a001a001 }"]],
-  ["IPv6", only6, [bridges, ...always6, intra, "masquerade6 { fwba001a001a001 }"]],
+  ["IPv6", only6, [ours, ...always6, intra, "masquerade6 { fwba001a001a001 }"]],
   ["both", dual, [...always4, ...always6, "masquerade4 { fwba001a001a001 }", "masquerade6 { fwba001a001a001 }"]],
   ["internal", { internal: true }, [...always4, "internal { fwba001a001a001 }"]],
   [
@@ -62,17 +62,17 @@ const cases: [string, Partial<BridgeNetwork>, (string | undefined)[]][] = [
   [
     "snat_ipv6",
     { ...only6, snatIpv6: ip("2001:db8::9") },
-    [bridges, ...always6, intra, "snat6 { fwba001a001a001 : 2001:db8::9 }"],
+    [ours, ...always6, intra, "snat6 { fwba001a001a001 : 2001:db8::9 }"],
   ],
   [
     "icc=false",
     { icc: false },
-    [bridges, ...rest4.map((line) => (line === intra ? isolated : line)), parted, "masquerade4 { fwba001a001a001 }"],
+    [ours, ...rest4.map((line) => (line === intra ? isolated : line)), parted, "masquerade4 { fwba001a001a001 }"],
   ],
   [
     "icc=false and internal",
     { icc: false, internal: true },
-    [bridges, ...rest4.map((line) => (line === intra ? isolated : line)), parted, "internal { fwba001a001a001 }"],
+    [ours, ...rest4.map((line) => (line === intra ? isolated : line)), parted, "internal { fwba001a001a001 }"],
   ],
 ];
 
@@ -115,8 +115,8 @@ describe("elements of a network", () => {
         });
         const nft = new FakeNft();
         await nft.install(planRuleset(), []);
-        await nft.change({ add: planNetworkElements(network), remove: [] });
-        await nft.change({ add: [], remove: planNetworkElements(network) });
+        await nft.change({ add: planBridgeElements(network), remove: [] });
+        await nft.change({ add: [], remove: planBridgeElements(network) });
         assert.deepEqual(nft.elements(), []);
       }),
     );
@@ -149,7 +149,7 @@ describe("links", () => {
 
   test("a pair takes bridge and MTU from its network and is isolated without icc", () => {
     const endpoint = endpointOf();
-    const spec = planVeth(networkOf({ mtu: 1400, icc: false }), endpoint, unfiltered);
+    const spec = planBridgePort(networkOf({ mtu: 1400, icc: false }), endpoint, unfiltered);
     assert.deepEqual(spec, {
       host: "fwve001e001e001",
       sandbox: "fwce001e001e001",
@@ -160,12 +160,12 @@ describe("links", () => {
       group: isolatedLinkGroup,
       isolated: true,
     });
-    const { isolated, group } = planVeth(networkOf(), endpoint, unfiltered);
+    const { isolated, group } = planBridgePort(networkOf(), endpoint, unfiltered);
     assert.deepEqual([isolated, group], [false, linkGroup]);
   });
 
   test("where bridged packets are filtered, translated ones must pass from port to port", () => {
-    const veth = (facts: HostFacts) => planVeth(networkOf({ icc: false }), endpointOf(), facts);
+    const veth = (facts: HostFacts) => planBridgePort(networkOf({ icc: false }), endpointOf(), facts);
     assert.equal(veth({ ...unfiltered, bridgedIpv4Filtered: true }).isolated, false);
     assert.equal(veth({ ...unfiltered, bridgedIpv6Filtered: true }).isolated, false);
   });

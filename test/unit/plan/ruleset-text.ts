@@ -51,6 +51,12 @@ function matchText(match: NftMatch): string {
   if ("markBit" in match) {
     return `mark has 0x${match.markBit.toString(16)}`;
   }
+  if ("icmpType" in match) {
+    return `icmp type ${match.icmpType}`;
+  }
+  if ("icmpv6" in match) {
+    return `icmpv6 ${match.icmpv6}`;
+  }
   return `${match.select.join(" . ")} ${match.negate === true ? "not in" : "in"} @${match.in}`;
 }
 
@@ -69,6 +75,9 @@ function actionText(action: NftAction): string {
   }
   if ("setMarkBit" in action) {
     return `mark with 0x${action.setMarkBit.toString(16)}`;
+  }
+  if ("rewrite" in action) {
+    return `${action.rewrite} becomes ${action.select.join(" . ")} in @${action.map}`;
   }
   return `snat ${action.snat} to ${action.select.join(" . ")} in @${action.map}`;
 }

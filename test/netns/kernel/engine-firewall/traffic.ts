@@ -23,7 +23,7 @@ const bridgedUplink = "br-lan";
 const programOf = { ipv4: "iptables", ipv6: "ip6tables" } as const;
 
 const elements: readonly NftElement[] = [
-  { set: "bridges", key: ["br0"] },
+  { set: "ours", key: ["br0"] },
   { set: "intra", key: ["br0", "br0"], data: "accept" },
   ...families.flatMap((family): NftElement[] => {
     const digit = family === "ipv4" ? "4" : "6";

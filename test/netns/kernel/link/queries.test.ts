@@ -88,27 +88,27 @@ test("somebody else's link is described; one of ours, and no link, are nobody's"
 
 test("without a default route the uplink has no MTU", async () => {
   addUplink("up0", 1450, ["192.0.2.1/24"]);
-  assert.equal(await links.uplinkMtuBytes(), undefined);
-  assert.equal(await links.uplinkName(), undefined);
+  assert.equal((await links.uplink())?.mtuBytes, undefined);
+  assert.equal((await links.uplink())?.name, undefined);
 });
 
 test("the default route with the lowest metric is the uplink", async () => {
   addUplink("up0", 1450, ["192.0.2.1/24"]);
   addUplink("up1", 1380, ["198.51.100.1/24", "2001:db8::1/64"]);
   ip("route add default via 192.0.2.254 metric 200");
-  assert.equal(await links.uplinkMtuBytes(), 1450);
+  assert.equal((await links.uplink())?.mtuBytes, 1450);
   ip("route add default via 198.51.100.254 metric 100");
-  assert.equal(await links.uplinkMtuBytes(), 1380);
-  assert.equal(await links.uplinkName(), "up1");
+  assert.equal((await links.uplink())?.mtuBytes, 1380);
+  assert.equal((await links.uplink())?.name, "up1");
 });
 
 test("an IPv6 default route counts without an IPv4 one", async () => {
   addUplink("up0", 1450, ["192.0.2.1/24"]);
   addUplink("up1", 1380, ["2001:db8::1/64"]);
   ip("-6 route add default via 2001:db8::fe dev up1");
-  assert.equal(await links.uplinkMtuBytes(), 1380);
+  assert.equal((await links.uplink())?.mtuBytes, 1380);
   ip("route add default via 192.0.2.254 metric 5000");
-  assert.equal(await links.uplinkMtuBytes(), 1450);
+  assert.equal((await links.uplink())?.mtuBytes, 1450);
 });
 
 test("the routes of both families, without other tables", async () => {

@@ -27,8 +27,8 @@ function elements(more: readonly NftElement[]): NftElement[] {
     ipv6: { from: "fd00:88::", to: "fd00:88::ffff" },
   } as const;
   return [
-    { set: "bridges", key: ["br0"] },
-    { set: "bridges", key: ["br1"] },
+    { set: "ours", key: ["br0"] },
+    { set: "ours", key: ["br1"] },
     ...more,
     ...families.flatMap((family): NftElement[] => {
       const digit = family === "ipv4" ? "4" : "6";

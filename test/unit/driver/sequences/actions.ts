@@ -57,12 +57,16 @@ export type Event =
   | { readonly do: "endSandbox"; readonly sandbox: number }
   | { readonly do: "flushNft" }
   | { readonly do: "removeBridge"; readonly network: number }
+  /** The host gets another address. */
+  | { readonly do: "renumber"; readonly address: string }
   | { readonly do: "overrun" };
 
 export type Action = { readonly call: Call; readonly with: Interference } | { readonly event: Event };
 
-export const networkCount = 3;
-export const endpointCount = 5;
+export const networkCount = 4;
+/** The one that shares the host's address. */
+export const hostNetwork = 4;
+export const endpointCount = 7;
 /** Somebody else listens at 5000, and 203.0.113.9 is no address of the host. */
 const portTexts = [
   "8080:80",
@@ -164,6 +168,10 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Event>({ do: "flushNft" }) },
   { weight: 1, arbitrary: network.map((own): Event => ({ do: "removeBridge", network: own })) },
   { weight: 1, arbitrary: fc.constant<Event>({ do: "overrun" }) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom("192.0.2.10", "192.0.2.11").map((address): Event => ({ do: "renumber", address })),
+  },
 );
 
 const action: fc.Arbitrary<Action> = fc.oneof(

@@ -1,11 +1,13 @@
 /** Plays a sequence of actions against a fake host and looks at every quiet point whether all is as it must be. */
 import assert from "node:assert/strict";
-import type { CreateNetworkRequest } from "../../../../src/driver/driver.ts";
+import type { CreateNetworkRequest, JoinRequest } from "../../../../src/driver/driver.ts";
 import { FairwayError } from "../../../../src/errors.ts";
+import { wholeAddress } from "../../../../src/model/ip.ts";
 import { checkWorld, type FakeCall, FakeHost, fakeCall } from "../../../fakes/fake-host.ts";
 import {
   endpointId,
   endpointRequest,
+  hostNetworkRequest,
   ip,
   joinRequest,
   networkId,
@@ -15,7 +17,7 @@ import {
   programRequest,
   sandboxKey,
 } from "../../../fakes/requests.ts";
-import type { Action, Event, Interference, Rpc } from "./actions.ts";
+import { type Action, type Event, hostNetwork, type Interference, type Rpc } from "./actions.ts";
 import { Model } from "./model.ts";
 
 /** A call that is not answered after so many turns of the event loop waits for ever. */
@@ -51,6 +53,7 @@ class Player {
   constructor() {
     const { links, hostPorts } = this.#host.kernel;
     links.addForeign("br-office", "bridge");
+    hostPorts.hostAddresses.add("192.0.2.11");
     hostPorts.addForeign({ protocol: "tcp", address: ip("0.0.0.0"), port: 5000, holder: "nginx (pid 812)" });
     this.#foreign = this.#foreignState();
   }
@@ -132,7 +135,7 @@ class Player {
       case "createEndpoint":
         return driver.createEndpoint(this.#createEndpointRequest(call), context);
       case "join":
-        return driver.join(joinRequest(call.endpoint, call.network, call.sandbox), context).then((reply) => {
+        return driver.join(this.#joinRequest(call), context).then((reply) => {
           const name = reply.interface?.srcName ?? "";
           this.#host.kernel.links.moveToSandbox(name, sandboxKey(call.sandbox));
         });
@@ -154,8 +157,21 @@ class Player {
     }
   }
 
+  /** Two of a kind want the same port of the host. */
+  #joinRequest({ endpoint, network, sandbox }: Rpc & { do: "join" }): JoinRequest {
+    const exposed = [{ protocol: "tcp" as const, port: 9000 + (endpoint % 2) }];
+    return joinRequest(endpoint, network, sandbox, { exposed });
+  }
+
   #createEndpointRequest(call: Rpc & { do: "createEndpoint" }): ReturnType<typeof endpointRequest> {
     const network = this.#host.workshop.registry.network(networkId(call.network));
+    if (network?.mode === "host") {
+      return {
+        ...endpointRequest(call.address, call.network, { v4: false }),
+        endpointId: endpointId(call.endpoint),
+        ...(network.sharedIpv4 === undefined ? {} : { ipv4: wholeAddress(network.sharedIpv4) }),
+      };
+    }
     const address = endpointRequest(call.address, this.#model.networks.get(call.network)?.subnet ?? call.network, {
       v4: (network?.ipv4.length ?? 1) > 0,
       v6: (network?.ipv6.length ?? 0) > 0,
@@ -237,6 +253,13 @@ class Player {
       case "removeBridge":
         this.#removeBridge(event.network);
         break;
+      case "renumber":
+        kernel.links.addresses = [
+          { address: ip(event.address), device: "eth0" },
+          { address: ip("2001:db8::10"), device: "eth0" },
+        ];
+        kernel.links.monitor.emitAddressChange();
+        break;
       case "overrun":
         kernel.links.monitor.overrun();
         break;
@@ -262,7 +285,7 @@ class Player {
 
   #removeBridge(number: number): void {
     const network = this.#host.workshop.registry.network(networkId(number));
-    if (network !== undefined) {
+    if (network?.mode === "bridge") {
       this.#host.kernel.links.remove(network.bridge);
     }
   }
@@ -274,6 +297,9 @@ class Player {
 }
 
 function createNetworkRequest(call: Rpc & { do: "createNetwork" }): CreateNetworkRequest {
+  if (call.network === hostNetwork) {
+    return hostNetworkRequest(call.network, {}, { internal: call.internal });
+  }
   const space = call.custom ? "Elsewhere" : "LocalDefault";
   const { subnet } = call;
   return networkRequest(call.network, {
@@ -295,6 +321,7 @@ function checkRefusal(call: Rpc, error: unknown): void {
 function checkAddresses({ workshop }: FakeHost): void {
   const addresses = workshop.registry
     .endpoints()
+    .filter((endpoint) => workshop.registry.network(endpoint.networkId)?.mode === "bridge")
     .flatMap(({ networkId: network, ipv4, ipv6 }) => [ipv4, ipv6].filter(Boolean).map((one) => `${network} ${one}`));
   assert.equal(new Set(addresses).size, addresses.length, "an address at two endpoints");
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Registry } from "../../../../src/store/registry.ts";
 import { endpointId, networkId, port, sandboxKey } from "../../../fakes/requests.ts";
-import type { Call, Event, Rpc } from "./actions.ts";
+import { type Call, type Event, hostNetwork, type Rpc } from "./actions.ts";
 
 interface ModelEndpoint {
   readonly network: number;
@@ -50,7 +50,10 @@ export class Model {
       case "createEndpoint":
         this.#endEndpoints(
           (other, number) =>
-            number !== call.endpoint && other.network === call.network && other.address === call.address,
+            call.network !== hostNetwork &&
+            number !== call.endpoint &&
+            other.network === call.network &&
+            other.address === call.address,
         );
         break;
       case "leave":
@@ -141,10 +144,16 @@ export class Model {
     for (const number of this.networks.keys()) {
       assert.equal(registry.network(networkId(number))?.state, "ready", `network ${number} was promised`);
     }
-    for (const [number, { sandbox, ports }] of this.endpoints) {
+    for (const [number, { network, sandbox, ports }] of this.endpoints) {
       const record = registry.endpoint(endpointId(number));
       assert.ok(record !== undefined, `endpoint ${number} was promised`);
       if (sandbox !== undefined) {
+        if (network === hostNetwork) {
+          assert.ok(
+            record.claims?.some(({ hostPortFirst }) => hostPortFirst === 9000 + (number % 2)),
+            "claim",
+          );
+        }
         assert.equal(record.state, "joined", `endpoint ${number} was joined`);
         assert.equal(record.sandboxKey, sandboxKey(sandbox));
       }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as codec from "../../../../src/kernel/link/codec.ts";
+import * as routeCodec from "../../../../src/kernel/link/route-codec.ts";
 import { parseMac } from "../../../../src/model/ids.ts";
 import { parseInterfaceAddress } from "../../../../src/model/ip.ts";
 
@@ -145,5 +146,5 @@ test("ip link show fwb0", () => {
 });
 
 test("ip -6 route show table all", () => {
-  assertBytes(codec.dumpRoutes("ipv6"), "1c000000 1a00 0103 00000000 00000000", "0a000000 00000000 00000000");
+  assertBytes(routeCodec.dumpRoutes("ipv6"), "1c000000 1a00 0103 00000000 00000000", "0a000000 00000000 00000000");
 });

@@ -31,12 +31,23 @@ test("a bridge with alias and group (shortened to what is read)", () => {
     alias: "fairway:n",
     kind: "bridge",
     peerIsHome: false,
+    isUp: true,
   });
 });
 
 test("a hardware interface has neither alias nor kind", () => {
   const link = parseLink(message(RTM_NEWLINK, 0, Buffer.alloc(16), [textAttribute(IFLA_IFNAME, "eth0")]));
-  assert.deepEqual(link, { index: 0, name: "eth0", mac: "", mtu: 0, group: 0, alias: "", kind: "", peerIsHome: false });
+  assert.deepEqual(link, {
+    index: 0,
+    name: "eth0",
+    mac: "",
+    mtu: 0,
+    group: 0,
+    alias: "",
+    kind: "",
+    peerIsHome: false,
+    isUp: false,
+  });
   assert.equal(describeLink(link), "a hardware interface");
   assert.equal(describeLink({ ...link, kind: "veth", alias: "x\ny" }), 'a veth interface with the alias "x\\ny"');
 });
@@ -58,7 +69,13 @@ test("an IPv4 address with a peer is the local one", () => {
     "50000000140002000100000000000000022080000200000008000100" +
       "0a090002080002000a090001090003006677623000000000080008008000000014000600ffffffffffffffff1bda03001bda0300",
   );
-  assert.deepEqual(parseAddress(address), { linkIndex: 2, address: "10.9.0.1/32" });
+  assert.deepEqual(parseAddress(address), {
+    linkIndex: 2,
+    address: "10.9.0.1/32",
+    scope: 0,
+    flags: 0x80,
+    isSecondary: false,
+  });
 });
 
 test("an IPv6 address", () => {
@@ -66,7 +83,13 @@ test("an IPv6 address", () => {
     "480000001400020001000000000000000a4082000200000014000100fd000009000000000000000000000001" +
       "14000600ffffffffffffffff1cda03001cda03000800080082000000",
   );
-  assert.deepEqual(parseAddress(address), { linkIndex: 2, address: "fd00:9::1/64" });
+  assert.deepEqual(parseAddress(address), {
+    linkIndex: 2,
+    address: "fd00:9::1/64",
+    scope: 0,
+    flags: 0x82,
+    isSecondary: false,
+  });
 });
 
 const routes = {

@@ -1,0 +1,120 @@
+/** From a request and its options to the record of a network that shares the host's address. Pure. */
+import { FairwayError } from "../errors.ts";
+import { addressBits, type Family, familyOf, type IpAddress, type Prefix, prefixLengthOf } from "../model/ip.ts";
+import type { HostNetwork } from "../model/network.ts";
+import { checkMtuForIpv6, type HostOptions } from "../options/network-options.ts";
+import { freeGateway, isOwnGateway } from "../plan/gateways.ts";
+import { type AddressAt, chooseShared } from "../plan/shared-address.ts";
+import type { CreateNetworkRequest, PoolData } from "./driver.ts";
+import {
+  refuseEngineIpam,
+  refuseInternal,
+  refuseStranger,
+  refuseSubnet,
+  refuseWithoutAddress,
+} from "./host-refusals.ts";
+import { defaultMtuBytes, isNullPool } from "./network-record.ts";
+
+/** What the host has to offer at this moment. */
+export interface HostSurroundings {
+  readonly addresses: readonly AddressAt[];
+  /** Interface with the default route. */
+  readonly uplink: string | undefined;
+  readonly isGatewayTaken: (gateway: IpAddress) => boolean;
+}
+
+/**
+ * @param mtuBytes of an interface
+ * @throws FairwayError FW3009 when there is no address to share, FW1003 for contradictions.
+ */
+export function hostRecord(
+  request: CreateNetworkRequest,
+  options: HostOptions,
+  surroundings: HostSurroundings,
+  mtuBytes: ReadonlyMap<string, number>,
+): HostNetwork {
+  const pools = [...request.ipv4, ...request.ipv6];
+  refuseInternal(request);
+  refuseEngineIpam(request);
+  const hostAddresses = chosenAddresses(request, options, pools);
+  for (const address of hostAddresses) {
+    refuseStranger(request, address, options.parent, surroundings.addresses);
+  }
+  const choice = { hostAddresses, ...(options.parent === undefined ? {} : { parent: options.parent }) };
+  const shared = chooseShared(choice, surroundings.addresses, surroundings.uplink);
+  const address = shared.ipv4 ?? shared.ipv6;
+  if (address === undefined) {
+    refuseWithoutAddress(request, options.parent, surroundings);
+  }
+  const device = surroundings.addresses.find((at) => at.address === address)?.device ?? "";
+  const mtu = options.mtu ?? mtuBytes.get(device) ?? defaultMtuBytes;
+  checkMtuForIpv6(mtu, shared.ipv6 !== undefined);
+  return {
+    mode: "host",
+    id: request.networkId,
+    state: "creating",
+    internal: false,
+    ipv4: [],
+    ipv6: [],
+    mtu,
+    ifNamePrefix: options.ifNamePrefix,
+    gatewayIpv4: gatewayOf("ipv4", request.ipv4, surroundings),
+    gatewayIpv6: gatewayOf("ipv6", request.ipv6, surroundings),
+    ...choice,
+    claim: options.claim,
+    dynamicPorts: options.dynamicPorts,
+    ...(shared.ipv4 === undefined ? {} : { sharedIpv4: shared.ipv4 }),
+    ...(shared.ipv6 === undefined ? {} : { sharedIpv6: shared.ipv6 }),
+  };
+}
+
+/** By option, or as a subnet that holds nothing but the address. */
+function chosenAddresses(
+  request: CreateNetworkRequest,
+  options: HostOptions,
+  pools: readonly PoolData[],
+): readonly IpAddress[] {
+  const asSubnets = pools.flatMap(({ subnet }) => {
+    if (subnet === undefined || isNullPool(subnet)) {
+      return [];
+    }
+    const address = onlyAddressOf(subnet);
+    return address === undefined ? refuseSubnet(request, subnet) : [address];
+  });
+  if (asSubnets.length > 0 && options.hostAddresses.length > 0 && !sameMembers(asSubnets, options.hostAddresses)) {
+    throw new FairwayError({
+      code: "FW1003",
+      what: `subnet ${asSubnets.join(", ")} and option host_ip=${options.hostAddresses.join(",")} contradict each other`,
+      why: "both say which address of the host the containers share",
+      fix: "keep one of them",
+    });
+  }
+  return options.hostAddresses.length > 0 ? options.hostAddresses : asSubnets;
+}
+
+function onlyAddressOf(subnet: Prefix): IpAddress | undefined {
+  const isOne = prefixLengthOf(subnet) === addressBits(familyOf(subnet));
+  return isOne ? (subnet.slice(0, subnet.indexOf("/")) as IpAddress) : undefined;
+}
+
+function sameMembers(a: readonly IpAddress[], b: readonly IpAddress[]): boolean {
+  return a.length === b.length && a.every((one) => b.includes(one));
+}
+
+/** Our IPAM driver has chosen one already, by which it knows the network again; otherwise any free one. */
+function gatewayOf(family: Family, pools: readonly PoolData[], { isGatewayTaken }: HostSurroundings): IpAddress {
+  const given = pools.map(({ gateway }) => gateway?.slice(0, gateway.indexOf("/")) as IpAddress | undefined)[0];
+  if (given !== undefined && isOwnGateway(given)) {
+    return given;
+  }
+  const gateway = freeGateway(family, isGatewayTaken);
+  if (gateway === undefined) {
+    throw new FairwayError({
+      code: "FW3009",
+      what: "no gateway is left for another network of mode host",
+      why: "each of them needs a link-local address of its own, and there are 4094",
+      fix: "remove networks that nobody uses: docker network prune",
+    });
+  }
+  return gateway;
+}

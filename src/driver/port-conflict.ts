@@ -1,0 +1,63 @@
+/** What stands in the way of a host port, in words. */
+import { FairwayError } from "../errors.ts";
+import type { ClaimConflict, PortClaim } from "../kernel/ports.ts";
+import { collides } from "../plan/publish.ts";
+import type { DriverContext } from "./context.ts";
+
+export function isGranted(result: readonly number[] | ClaimConflict): result is readonly number[] {
+  return Array.isArray(result);
+}
+
+export function portConflict(context: DriverContext, conflict: ClaimConflict): FairwayError {
+  const { claim, address, port } = conflict;
+  const place = `${address.includes(":") ? `[${address}]` : address}:${port === 0 ? rangeText(claim) : port}/${claim.protocol}`;
+  if (conflict.errno === "EADDRNOTAVAIL") {
+    return new FairwayError({
+      code: "FW3006",
+      what: `cannot publish on ${place}: ${address} is not an address of this host`,
+      why: "only traffic to the host's own addresses is published",
+      fix: "publish on an address that `ip address` shows, or on all by leaving it out",
+    });
+  }
+  if (claim.first !== claim.last || claim.first === 0) {
+    return new FairwayError({
+      code: "FW3005",
+      what: `cannot publish ${rangeText(claim)}/${claim.protocol} on ${address}: no port of it is free`,
+      why: "every port of the range is in use on this host",
+      fix: "widen the range, or end what uses it (`fairway status` shows what containers hold)",
+    });
+  }
+  if (conflict.errno === "EADDRINUSE") {
+    const holder = holderOf(context, conflict);
+    return new FairwayError({
+      code: "FW3004",
+      what: `cannot publish ${place}: it is in use by ${holder}`,
+      why: "one host port leads to one service; nothing of this container was published",
+      fix: "choose another host port, or stop the holder",
+    });
+  }
+  return new FairwayError({
+    code: "FW9001",
+    what: `cannot publish ${place}: the kernel refused it with ${conflict.errno}`,
+    why: "the port could not be reserved for the container",
+  });
+}
+
+function rangeText(claim: PortClaim): string {
+  return claim.first === 0 ? "a free port" : `ports ${claim.first}-${claim.last}`;
+}
+
+function holderOf(context: DriverContext, { claim, address, port, holder }: ClaimConflict): string {
+  const wanted = { protocol: claim.protocol, address, port };
+  const other = context.workshop.registry
+    .endpoints()
+    .find(({ publications, claims = [] }) => [...claims, ...publications].some((one) => collides(one, wanted)));
+  if (other === undefined) {
+    return holder ?? "another process of this host";
+  }
+  const name = context.names.containerOf(other.id);
+  const network = context.names.networkName(other.networkId) ?? other.networkId.slice(0, 12);
+  return name === undefined
+    ? `a container (endpoint ${other.id.slice(0, 12)}) on network ${network}`
+    : `container "${name}" on network ${network}`;
+}

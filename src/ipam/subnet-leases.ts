@@ -1,0 +1,105 @@
+/** The addresses of one subnet: who has which, and which comes next. Pure but for the clock that the caller reads. */
+import { boundsOf, familyOf, fromBigInt, type IpAddress, type Prefix, prefixContains, toBigInt } from "../model/ip.ts";
+import type { Lease, SubnetPool } from "../model/pool.ts";
+
+/** How long an address rests: neighbours, resolvers and flows must have forgotten its former holder. */
+export const coolDownMs = 60_000;
+
+export class SubnetLeases {
+  readonly pool: SubnetPool;
+  readonly #held = new Map<IpAddress, Lease>();
+  /** In the order of their release. */
+  readonly #resting = new Map<IpAddress, Lease>();
+  readonly #restingByHolder = new Map<string, IpAddress>();
+  readonly #last: bigint;
+  /** The next address that nobody has ever had. */
+  #next: bigint;
+
+  constructor(pool: SubnetPool, leases: readonly Lease[]) {
+    this.pool = pool;
+    const [first, last] = usableBounds(pool);
+    this.#next = first;
+    this.#last = last;
+    for (const lease of leases.toSorted((a, b) => (a.releasedAtMs ?? 0) - (b.releasedAtMs ?? 0))) {
+      this.put(lease);
+    }
+  }
+
+  leaseAt(address: IpAddress): Lease | undefined {
+    return this.#held.get(address) ?? this.#resting.get(address);
+  }
+
+  isHeld(address: IpAddress): boolean {
+    return this.#held.has(address);
+  }
+
+  held(): readonly Lease[] {
+    return [...this.#held.values()];
+  }
+
+  /** The holder's own former address, else one that has rested, else a new one, else the one that rests longest. */
+  choose(holder: string | undefined, nowMs: number): IpAddress | undefined {
+    const own = holder === undefined ? undefined : this.#restingByHolder.get(holder);
+    if (own !== undefined && this.#isOffered(own)) {
+      return own;
+    }
+    const oldest = [...this.#resting.keys()].find((address) => this.#isOffered(address));
+    const restedMs = nowMs - (oldest === undefined ? nowMs : (this.#resting.get(oldest)?.releasedAtMs ?? 0));
+    return restedMs >= coolDownMs ? oldest : (this.#fresh() ?? oldest);
+  }
+
+  put(lease: Lease): void {
+    this.delete(lease.address);
+    if (lease.releasedAtMs === undefined) {
+      this.#held.set(lease.address, lease);
+      return;
+    }
+    this.#resting.set(lease.address, lease);
+    if (lease.holder !== undefined) {
+      this.#restingByHolder.set(lease.holder, lease.address);
+    }
+  }
+
+  delete(address: IpAddress): void {
+    const holder = this.#resting.get(address)?.holder;
+    if (holder !== undefined && this.#restingByHolder.get(holder) === address) {
+      this.#restingByHolder.delete(holder);
+    }
+    this.#held.delete(address);
+    this.#resting.delete(address);
+  }
+
+  #isOffered(address: IpAddress): boolean {
+    return this.pool.range === undefined || prefixContains(this.pool.range, address);
+  }
+
+  #fresh(): IpAddress | undefined {
+    while (this.#next <= this.#last) {
+      const address = fromBigInt(this.#next, familyOf(this.pool.subnet));
+      this.#next += 1n;
+      if (this.leaseAt(address) === undefined) {
+        return address;
+      }
+    }
+    return undefined;
+  }
+}
+
+/** Without the subnet's own address, and in IPv4 without the broadcast address (RFC 919; not for /31, RFC 3021). */
+function usableBounds({ subnet, range }: SubnetPool): [bigint, bigint] {
+  const [subnetFirst, subnetLast] = boundsOf(subnet);
+  const [first, last] = boundsOf(range ?? subnet);
+  const isIpv4 = familyOf(subnet) === "ipv4";
+  const hasEnds = subnetLast - subnetFirst > 1n;
+  return [
+    hasEnds && first === subnetFirst ? first + 1n : first,
+    hasEnds && isIpv4 && last === subnetLast ? last - 1n : last,
+  ];
+}
+
+/** Can it be a host's? */
+export function isUsable(subnet: Prefix, address: IpAddress): boolean {
+  const [first, last] = usableBounds({ kind: "subnet", id: "", subnet });
+  const value = toBigInt(address);
+  return familyOf(subnet) === familyOf(address) && first <= value && value <= last;
+}

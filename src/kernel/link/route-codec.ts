@@ -1,0 +1,124 @@
+/** rtnetlink messages for routes, rules and neighbours (rtnetlink(7)). */
+import type { Mac } from "../../model/ids.ts";
+import { addressBits, type Family, familyOf, type IpAddress, toBytes } from "../../model/ip.ts";
+import {
+  attribute,
+  message,
+  NLM_F_ACK,
+  NLM_F_APPEND,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_EXCL,
+  NLM_F_REPLACE,
+  textAttribute,
+  u32Attribute,
+} from "../netlink/message.ts";
+import { addressFamily, macBytes } from "./codec.ts";
+import * as rt from "./constants.ts";
+
+export interface RouteTo {
+  readonly destination: IpAddress | Family;
+  readonly gateway: IpAddress;
+  readonly index: number;
+  readonly table?: number;
+}
+
+/**
+ * Route to one host, or the default route of a family, by a next hop that needs no route of its own. Our protocol number
+ * marks it; an equal one is replaced.
+ */
+export function addRoute({ destination, gateway, index, table = rt.RT_TABLE_MAIN }: RouteTo): Buffer {
+  const family = familyOf(gateway);
+  const isDefault = destination === "ipv4" || destination === "ipv6";
+  const header = Buffer.alloc(12);
+  header.writeUInt8(addressFamily(family), 0);
+  header.writeUInt8(isDefault ? 0 : addressBits(family), 1);
+  header.writeUInt8(table < 256 ? table : 0, 4);
+  header.writeUInt8(rt.RTPROT_FAIRWAY, 5);
+  header.writeUInt8(rt.RT_SCOPE_UNIVERSE, 6);
+  header.writeUInt8(rt.RTN_UNICAST, 7);
+  header.writeUInt32LE(rt.RTNH_F_ONLINK, 8);
+  return message(rt.RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, header, [
+    ...(isDefault ? [] : [attribute(rt.RTA_DST, toBytes(destination as IpAddress))]),
+    attribute(rt.RTA_GATEWAY, toBytes(gateway)),
+    u32Attribute(rt.RTA_OIF, index),
+    u32Attribute(rt.RTA_TABLE, table),
+  ]);
+}
+
+/** A neighbour that is never asked for, nor forgotten. */
+export function addNeighbour(neighbour: { address: IpAddress; mac: Mac; index: number }): Buffer {
+  const header = Buffer.alloc(12);
+  header.writeUInt8(addressFamily(familyOf(neighbour.address)), 0);
+  header.writeUInt32LE(neighbour.index, 4);
+  header.writeUInt16LE(rt.NUD_PERMANENT, 8);
+  return message(rt.RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, header, [
+    attribute(rt.NDA_DST, toBytes(neighbour.address)),
+    attribute(rt.NDA_LLADDR, macBytes(neighbour.mac)),
+  ]);
+}
+
+export interface RuleTo {
+  readonly family: Family;
+  readonly preference: number;
+  readonly table: number;
+  readonly from?: IpAddress;
+  readonly to?: IpAddress;
+  /** "lo": what this namespace itself sends. */
+  readonly input?: string;
+}
+
+export function addRule(rule: RuleTo): Buffer {
+  return ruleMessage(rt.RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule);
+}
+
+export function deleteRule(rule: RuleTo): Buffer {
+  return ruleMessage(rt.RTM_DELRULE, 0, rule);
+}
+
+/** struct fib_rule_hdr in include/uapi/linux/fib_rules.h. */
+function ruleMessage(type: number, flags: number, { family, preference, table, from, to, input }: RuleTo): Buffer {
+  const bits = addressBits(family);
+  const header = Buffer.alloc(12);
+  header.writeUInt8(addressFamily(family), 0);
+  header.writeUInt8(to === undefined ? 0 : bits, 1);
+  header.writeUInt8(from === undefined ? 0 : bits, 2);
+  header.writeUInt8(table < 256 ? table : 0, 4);
+  header.writeUInt8(rt.FR_ACT_TO_TBL, 7);
+  return message(type, NLM_F_ACK | flags, header, [
+    ...(to === undefined ? [] : [attribute(rt.FRA_DST, toBytes(to))]),
+    ...(from === undefined ? [] : [attribute(rt.FRA_SRC, toBytes(from))]),
+    ...(input === undefined ? [] : [textAttribute(rt.FRA_IIFNAME, input)]),
+    u32Attribute(rt.FRA_PRIORITY, preference),
+    u32Attribute(rt.FRA_TABLE, table),
+  ]);
+}
+
+/** Behind the kernel's own route for ::1 on lo, which has metric 0. */
+const loopbackRouteMetric = 2048;
+
+/**
+ * Lets packets for ::1 in from this link. An answer to the host's ::1 is translated back when it has arrived on the
+ * bridge, and the look-up for it considers routes of that device only; IPv6 has no route_localnet. Real packets for ::1
+ * are dropped before any look-up (net/ipv6/ip6_input.c, RFC 4291 section 2.5.3).
+ */
+export function addLoopbackRoute(index: number): Buffer {
+  const header = Buffer.alloc(12);
+  header.writeUInt8(rt.AF_INET6, 0);
+  header.writeUInt8(128, 1);
+  header.writeUInt8(rt.RT_TABLE_LOCAL, 4);
+  header.writeUInt8(rt.RTPROT_STATIC, 5);
+  header.writeUInt8(rt.RTN_LOCAL, 7);
+  // Beside those of other links; the same one twice is EEXIST all the same (fib6_add_rt2node() in net/ipv6/ip6_fib.c).
+  return message(rt.RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND, header, [
+    attribute(rt.RTA_DST, toBytes("::1" as IpAddress)),
+    u32Attribute(rt.RTA_OIF, index),
+    u32Attribute(rt.RTA_PRIORITY, loopbackRouteMetric),
+  ]);
+}
+
+export function dumpRoutes(family: "ipv4" | "ipv6"): Buffer {
+  const header = Buffer.alloc(12);
+  header.writeUInt8(family === "ipv4" ? rt.AF_INET : rt.AF_INET6);
+  return message(rt.RTM_GETROUTE, NLM_F_DUMP, header, []);
+}

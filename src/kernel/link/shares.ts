@@ -1,0 +1,99 @@
+import { addressBits, familyOf, type InterfaceAddress, type IpAddress } from "../../model/ip.ts";
+import { KernelError, type SharedLinkSpec, type SysctlPort } from "../ports.ts";
+import { activateShare, addAddress, addLinkAddress, createVeth, deleteLink } from "./codec.ts";
+import { type PairMarks, removeLeftoverPair } from "./leftovers.ts";
+import { addLoopbackRoute, addNeighbour, addRoute } from "./route-codec.ts";
+import type { Change, Rtnetlink } from "./rtnetlink.ts";
+import { hostMac, kernelHasIpv6 } from "./veths.ts";
+
+/** Pairs whose host side is the next hop of the container, without a bridge. */
+export class Shares {
+  readonly #rtnetlink: Rtnetlink;
+  readonly #sysctls: SysctlPort;
+  readonly #marks: PairMarks;
+
+  constructor(parts: PairMarks & { readonly rtnetlink: Rtnetlink; readonly sysctls: SysctlPort }) {
+    this.#rtnetlink = parts.rtnetlink;
+    this.#sysctls = parts.sysctls;
+    this.#marks = parts;
+  }
+
+  /** A pair that could not be finished is deleted again. */
+  async add(spec: SharedLinkSpec): Promise<void> {
+    let refused = await this.#create(spec);
+    if (refused?.errno === "EEXIST") {
+      await removeLeftoverPair(this.#rtnetlink, spec, this.#marks);
+      refused = await this.#create(spec);
+    }
+    if (refused !== undefined) {
+      throw refused;
+    }
+    try {
+      await this.#configure(spec);
+    } catch (error) {
+      await this.#rtnetlink.attempt([{ what: `delete ${spec.host}`, message: deleteLink(spec.host) }]);
+      throw error;
+    }
+  }
+
+  async #create(spec: SharedLinkSpec): Promise<KernelError | undefined> {
+    const message = createVeth({
+      host: { name: spec.host, mac: hostMac(spec.host) },
+      sandbox: { name: spec.sandbox, mac: spec.sandboxMac },
+      mtu: spec.mtu,
+      group: spec.group,
+    });
+    return (await this.#rtnetlink.attempt([{ what: `create veth pair ${spec.host}`, message }]))[0];
+  }
+
+  async #configure(spec: SharedLinkSpec): Promise<void> {
+    const link = await this.#rtnetlink.findLink(spec.host);
+    if (link === undefined) {
+      throw new KernelError(`find ${spec.host}`, "ENODEV");
+    }
+    const ipv6 = spec.gateways.some((gateway) => familyOf(gateway) === "ipv6");
+    this.#setIpv6(spec.host, ipv6);
+    const { index } = link;
+    const refusals = await this.#rtnetlink.attempt([
+      {
+        what: `set up ${spec.host}`,
+        message: activateShare({ index, alias: spec.alias, ipv6: kernelHasIpv6(this.#sysctls) }),
+      },
+      ...spec.gateways.map((gateway) => gatewayChange(spec, index, gateway)),
+      ...spec.standIns.flatMap((standIn) => standInChanges(spec, index, standIn)),
+      ...(ipv6 ? [{ what: `add route for ::1 to ${spec.host}`, message: addLoopbackRoute(index) }] : []),
+    ]);
+    const failed = refusals.find((error) => error !== undefined && error.errno !== "EEXIST");
+    if (failed !== undefined) {
+      throw failed;
+    }
+  }
+
+  /** While the link is down: once up, an accepted router advertisement would stay (CVE-2020-13401). */
+  #setIpv6(name: string, isWanted: boolean): void {
+    const wanted = { accept_ra: "0", autoconf: "0", disable_ipv6: isWanted ? "0" : "1" };
+    for (const [knob, value] of Object.entries(wanted)) {
+      const path = ["net", "ipv6", "conf", name, knob];
+      const found = this.#sysctls.read(path);
+      if (found !== undefined && found !== value) {
+        this.#sysctls.write(path, value);
+      }
+    }
+  }
+}
+
+function gatewayChange(spec: SharedLinkSpec, index: number, gateway: IpAddress): Change {
+  const address = `${gateway}/${addressBits(familyOf(gateway))}` as InterfaceAddress;
+  const what = `add address ${gateway} to ${spec.host}`;
+  // IPv6 has the scope in the address itself.
+  const message = familyOf(gateway) === "ipv4" ? addLinkAddress(index, address) : addAddress(index, address);
+  return { what, message };
+}
+
+/** By itself as next hop: the packet's own destination has been put back by the time the neighbour is looked up. */
+function standInChanges(spec: SharedLinkSpec, index: number, standIn: IpAddress): Change[] {
+  return [
+    { what: `add neighbour ${standIn}`, message: addNeighbour({ address: standIn, mac: spec.sandboxMac, index }) },
+    { what: `add route to ${standIn}`, message: addRoute({ destination: standIn, gateway: standIn, index }) },
+  ];
+}
