@@ -10,7 +10,15 @@ import type { Kernel, LinkMonitorPort } from "../kernel/ports.ts";
 import { Sandboxes } from "../kernel/sandbox/sandboxes.ts";
 import { ProcSysctl } from "../kernel/sysctl/proc-sysctl.ts";
 import type { Logger } from "../log.ts";
-import { admittedMarkBit, aliasPrefix, engineChain, isolatedLinkGroup, linkGroup, reapGroup } from "../plan/names.ts";
+import {
+  admittedMarkBit,
+  aliasPrefix,
+  engineChain,
+  isolatedLinkGroup,
+  linkGroup,
+  reapGroup,
+  shareLinkGroup,
+} from "../plan/names.ts";
 
 export interface OpenKernel extends AsyncDisposable {
   readonly kernel: Kernel;
@@ -29,7 +37,7 @@ export function openKernel(log: Logger): OpenKernel {
     sysctls,
     aliasPrefix,
     linkGroup,
-    groups: [linkGroup, isolatedLinkGroup],
+    groups: [linkGroup, isolatedLinkGroup, shareLinkGroup],
     reapGroup,
     onError: report("could not delete links"),
   });

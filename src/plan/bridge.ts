@@ -52,7 +52,6 @@ export function planBridgeForwarding(network: BridgeNetwork): Family[] {
 export function planBridgeElements(network: BridgeNetwork): NftElement[] {
   const bridge = network.bridge;
   const elements: NftElement[] = [
-    { set: "ours", key: [bridge] },
     { set: "intra", key: [bridge, bridge], data: network.icc ? "accept" : { goto: "isolated_peers" } },
   ];
   if (network.internal) {

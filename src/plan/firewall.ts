@@ -3,7 +3,16 @@
  * cost of a change and of a look-up does not grow with networks, containers or ports.
  */
 import type { Family, Prefix } from "../model/ip.ts";
-import { admittedMarkBit, isolatedLinkGroup, priorities, publishedMarkBit, tableName } from "./names.ts";
+import {
+  admittedMarkBit,
+  isolatedLinkGroup,
+  linkGroup,
+  linkGroups,
+  priorities,
+  publishedMarkBit,
+  shareLinkGroup,
+  tableName,
+} from "./names.ts";
 import type { NftAction, NftChain, NftMatch, NftRule, NftSelector, NftSet, NftType, Ruleset } from "./ruleset.ts";
 import { standInPrefixes } from "./stand-in.ts";
 
@@ -16,6 +25,8 @@ interface FamilyTerms {
   readonly loopback: string;
   /** Where the stand-in addresses of containers that share the host's are. */
   readonly standIns: Prefix;
+  /** Sources of neighbour discovery (RFC 4861): they never leave the link. */
+  readonly unmoved: readonly string[];
 }
 
 /** Types of ICMP messages that quote the packet they are about: RFC 792, without redirects, which nobody obeys. */
@@ -30,6 +41,7 @@ const families: readonly FamilyTerms[] = [
     daddr: "ip daddr",
     loopback: "127.0.0.0/8",
     standIns: standInPrefixes.ipv4,
+    unmoved: [],
   },
   {
     family: "ipv6",
@@ -39,6 +51,7 @@ const families: readonly FamilyTerms[] = [
     daddr: "ip6 daddr",
     loopback: "::1/128",
     standIns: standInPrefixes.ipv6,
+    unmoved: ["fe80::/10", "::/128"],
   },
 ];
 
@@ -54,11 +67,11 @@ export function planRuleset(): Ruleset {
           publishAtChain(),
           publishChain(),
           isolatedPeersChain(),
+          admittedChain(),
           toContainerChain(),
           fromContainerChain(),
-          leavingChain(),
+          ...quotedChains(),
           guardChain(),
-          standInChain(),
           preroutingChain(),
           outputChain(),
           inputChain(),
@@ -75,10 +88,8 @@ export function planRuleset(): Ruleset {
 }
 
 const sharedSets: readonly NftSet[] = [
-  { name: "ours", key: ["ifname"] },
   { name: "internal", key: ["ifname"] },
   { name: "isolated", key: ["ifname"] },
-  { name: "shares", key: ["ifname"] },
   { name: "uplinks", key: ["ifname"] },
   { name: "intra", key: ["ifname", "ifname"], data: "verdict" },
 ];
@@ -97,16 +108,20 @@ function familySets(terms: FamilyTerms): NftSet[] {
     { name: `hairpin${digit}`, key: [address, address], interval: true },
     { name: `masquerade${digit}`, key: ["ifname"] },
     { name: `snat${digit}`, key: ["ifname"], data: [address] },
-    { name: `own${digit}`, key: ["ifname", address] },
-    { name: `stand_in${digit}`, key: ["ifname"], data: [address] },
+    { name: `stand_in${digit}`, key: ["ifname", address], data: [address] },
     { name: `real${digit}`, key: ["ifname"], data: [address] },
     { name: `shared${digit}`, key: ["ifname"], data: [address] },
   ];
 }
 
-const fromOurs: NftMatch = { select: ["iifname"], in: "ours" };
-const toOurs: NftMatch = { select: ["oifname"], in: "ours" };
-const fromShare: NftMatch = { select: ["iifname"], in: "shares" };
+/** One comparison each; a look-up in a set of names costs as much as ten. */
+const fromOurs: NftMatch = { select: "iifgroup", group: linkGroups.value, mask: linkGroups.mask };
+const toOurs: NftMatch = { select: "oifgroup", group: linkGroups.value, mask: linkGroups.mask };
+const fromBridge: NftMatch = { select: "iifgroup", group: linkGroup };
+const toBridge: NftMatch = { select: "oifgroup", group: linkGroup };
+/** Base chains see every packet of the host: what is not ours leaves them at once. */
+const unlessFromOurs: NftRule = { match: [{ ...fromOurs, negate: true }], action: { verdict: "return" } };
+
 const answered: NftMatch = { ctState: ["established", "related"] };
 const published: NftMatch = { ctStatus: "dnat" };
 const admit: NftAction = { setMarkBit: admittedMarkBit };
@@ -151,62 +166,49 @@ function publishRule(
 }
 
 /**
- * Bridges accept route_localnet so that 127.0.0.1 of the host can be published; without this rule a container could
- * reach services that listen on the host's loopback only (CVE-2020-8558).
+ * What comes from containers, before anything else sees it. Interfaces of ours accept route_localnet so that 127.0.0.1
+ * of the host can be published; without the first rules a container could reach services that listen on the host's
+ * loopback only (CVE-2020-8558).
+ *
+ * Mode host: the container has the host's own address, with which the host cannot tell it from itself. On its way
+ * through the host each container goes by a stand-in address of its own, so routes, connection tracking and translation
+ * are the ordinary ones. Before tracking, and only for its own address: any other source is a forgery.
  */
 function guardChain(): NftChain {
   return {
     name: "guard",
-    hook: { type: "filter", hook: "prerouting", priority: priorities.raw },
-    rules: families.flatMap((terms) => [
-      { match: [fromOurs, { select: terms.daddr, prefix: terms.loopback }], action: { verdict: "drop" } },
-      { match: [fromOurs, { select: terms.saddr, prefix: terms.loopback }], action: { verdict: "drop" } },
-    ]),
-  };
-}
-
-/**
- * Mode host: the container has the host's own address, with which the host cannot tell it from itself. On its way
- * through the host each container goes by a stand-in address of its own, so routes, connection tracking and translation
- * are the ordinary ones. Before tracking, and only for its own address: any other source is a forgery. Link-local ones
- * never leave the link, and neighbour discovery needs them.
- */
-function standInChain(): NftChain {
-  return {
-    name: "stand_in",
-    hook: { type: "filter", hook: "prerouting", priority: priorities.standIn },
+    hook: { type: "filter", hook: "prerouting", priority: priorities.guard },
     rules: [
-      { match: [{ select: ["iifname"], in: "shares", negate: true }], action: { verdict: "return" } },
-      ...quotedRules("daddr", "stand_in", "iifname"),
-      { match: [fromShare, { select: "ip6 saddr", prefix: "fe80::/10" }], action: { verdict: "return" } },
-      { match: [fromShare, { select: "ip6 saddr", prefix: "::/128" }], action: { verdict: "return" } },
-      ...families.flatMap(({ family, digit, saddr }): NftRule[] => [
-        {
-          match: [fromShare, { family }, { select: ["iifname", saddr], in: `own${digit}`, negate: true }],
-          action: { verdict: "drop" },
-          counter: true,
-        },
-        { match: [fromShare], action: { rewrite: saddr, map: `stand_in${digit}`, select: ["iifname"] } },
+      unlessFromOurs,
+      ...families.flatMap((terms): NftRule[] => [
+        { match: [{ select: terms.daddr, prefix: terms.loopback }], action: { verdict: "drop" } },
+        { match: [{ select: terms.saddr, prefix: terms.loopback }], action: { verdict: "drop" } },
+      ]),
+      { match: [{ select: "iifgroup", group: shareLinkGroup, negate: true }], action: { verdict: "return" } },
+      ...quotedJumps("stand_in_quoted"),
+      ...families.flatMap(({ family, digit, saddr, standIns, unmoved }): NftRule[] => [
+        ...unmoved.map((prefix): NftRule => ({ match: [{ select: saddr, prefix }], action: { verdict: "return" } })),
+        { match: [{ select: saddr, prefix: standIns }], action: { verdict: "drop" }, counter: true },
+        { match: [], action: { rewrite: saddr, map: `stand_in${digit}`, select: ["iifname", saddr] } },
+        { match: [{ select: saddr, prefix: standIns }], action: { verdict: "return" } },
+        { match: [{ family }], action: { verdict: "drop" }, counter: true },
       ]),
     ],
   };
 }
 
-/** The other way round, when all decisions have been taken: the container sees its own address only. */
+/** The way back from stand-in addresses, when all decisions have been taken: the container sees its own only. */
 function realChain(): NftChain {
   return {
     name: "real",
     hook: { type: "filter", hook: "postrouting", priority: priorities.real },
     rules: [
-      { match: [{ select: ["oifname"], in: "shares", negate: true }], action: { verdict: "return" } },
-      ...quotedRules("saddr", "real", "oifname"),
+      { match: [{ select: "oifgroup", group: shareLinkGroup, negate: true }], action: { verdict: "return" } },
+      ...quotedJumps("real_quoted"),
       ...families.map(
         ({ digit, daddr, standIns }): NftRule => ({
           // Nothing else: neighbour discovery talks to link-local and multicast addresses.
-          match: [
-            { select: ["oifname"], in: "shares" },
-            { select: daddr, prefix: standIns },
-          ],
+          match: [{ select: daddr, prefix: standIns }],
           action: { rewrite: daddr, map: `real${digit}`, select: ["oifname"] },
         }),
       ),
@@ -214,19 +216,37 @@ function realChain(): NftChain {
   };
 }
 
+function quotedJumps(chain: string): NftRule[] {
+  return families.map(({ family }): NftRule => ({ match: [{ icmp: family }], action: { verdict: { jump: chain } } }));
+}
+
 /** An ICMP error says which packet it is about, and that one's sender knows it by its own address. */
-function quotedRules(side: "saddr" | "daddr", map: string, interfaceName: "iifname" | "oifname"): NftRule[] {
-  const shared: NftMatch = { select: [interfaceName], in: "shares" };
+function quotedChains(): NftChain[] {
+  const toHost = { side: "daddr", map: "stand_in", by: ["iifname", "saddr"] } as const;
+  const toContainer = { side: "saddr", map: "real", by: ["oifname"] } as const;
+  return [
+    { name: "stand_in_quoted", rules: quotedRules(toHost) },
+    { name: "real_quoted", rules: quotedRules(toContainer) },
+  ];
+}
+
+function quotedRules(way: {
+  readonly side: "saddr" | "daddr";
+  readonly map: string;
+  readonly by: readonly ("iifname" | "oifname" | "saddr")[];
+}): NftRule[] {
+  const select = (ip: "ip" | "ip6"): NftSelector[] =>
+    way.by.map((field) => (field === "saddr" ? (`${ip} saddr` as const) : field));
   return [
     ...icmpErrorTypes.map(
       (icmpType): NftRule => ({
-        match: [shared, { icmpType }],
-        action: { rewrite: `quoted ip ${side}`, map: `${map}4`, select: [interfaceName] },
+        match: [{ icmpType }],
+        action: { rewrite: `quoted ip ${way.side}`, map: `${way.map}4`, select: select("ip") },
       }),
     ),
     {
-      match: [shared, { icmpv6: "error" }],
-      action: { rewrite: `quoted ip6 ${side}`, map: `${map}6`, select: [interfaceName] },
+      match: [{ icmpv6: "error" }],
+      action: { rewrite: `quoted ip6 ${way.side}`, map: `${way.map}6`, select: select("ip6") },
     },
   ];
 }
@@ -265,7 +285,12 @@ function translatedChain(): NftChain {
   return {
     name: "translated",
     hook: { type: "filter", hook: "prerouting", priority: priorities.translated },
-    rules: [{ match: [{ select: ["iifname"], in: "isolated" }, published], action: { setMarkBit: publishedMarkBit } }],
+    rules: [
+      {
+        match: [fromBridge, { select: ["iifname"], in: "isolated" }, published],
+        action: { setMarkBit: publishedMarkBit },
+      },
+    ],
   };
 }
 
@@ -316,12 +341,13 @@ function inputChain(): NftChain {
       action: { verdict: "accept" },
     },
     {
-      match: [fromOurs, { select: [terms.daddr], in: `gateways${terms.digit}` }],
+      match: [{ select: [terms.daddr], in: `gateways${terms.digit}` }],
       action: { verdict: "drop" },
       counter: true,
     },
   ]);
-  return { name: "input", hook: { type: "filter", hook: "input", priority: priorities.filter }, rules };
+  const hook = { type: "filter", hook: "input", priority: priorities.filter } as const;
+  return { name: "input", hook, rules: [unlessFromOurs, ...rules] };
 }
 
 /**
@@ -335,22 +361,19 @@ function forwardChain(): NftChain {
     hook: { type: "filter", hook: "forward", priority: priorities.filter },
     rules: [
       { match: [toOurs], action: admit },
-      { match: [fromOurs], action: { verdict: { jump: "leaving" } } },
-      { match: [], action: { vmap: "intra", select: ["iifname", "oifname"] } },
+      { match: [toOurs, fromOurs], action: { vmap: "intra", select: ["iifname", "oifname"] } },
       { match: [toOurs], action: { verdict: { goto: "to_container" } } },
       { match: [fromOurs], action: { verdict: { goto: "from_container" } } },
     ],
   };
 }
 
-/** Asks for bridges, not for what is none: hardware has no kind, and a rule that asks for one ends there unmatched. */
-function leavingChain(): NftChain {
+function admittedChain(): NftChain {
   return {
-    name: "leaving",
+    name: "admitted",
     rules: [
-      { match: [{ select: ["oifname"], in: "uplinks" }], action: admit },
-      { match: [{ leavesByBridge: true }], action: { verdict: "return" } },
       { match: [], action: admit },
+      { match: [], action: { verdict: "accept" } },
     ],
   };
 }
@@ -372,8 +395,8 @@ function toContainerChain(): NftChain {
     name: "to_container",
     rules: [
       // First: an answer out of an internal network is a way out as well.
-      { match: [{ select: ["iifname"], in: "internal" }], action: { verdict: "drop" }, counter: true },
-      { match: [{ select: ["oifname"], in: "internal" }], action: { verdict: "drop" }, counter: true },
+      fromInternal,
+      { match: [toBridge, { select: ["oifname"], in: "internal" }], action: { verdict: "drop" }, counter: true },
       { match: [answered], action: { verdict: "accept" } },
       { match: [published], action: { verdict: "accept" } },
       { match: [], action: { verdict: "drop" }, counter: true },
@@ -381,12 +404,21 @@ function toContainerChain(): NftChain {
   };
 }
 
+const fromInternal: NftRule = {
+  match: [fromBridge, { select: ["iifname"], in: "internal" }],
+  action: { verdict: "drop" },
+  counter: true,
+};
+
+/** Asks for bridges, not for what is none: hardware has no kind, and a rule that asks for one ends there unmatched. */
 function fromContainerChain(): NftChain {
   return {
     name: "from_container",
     rules: [
-      { match: [{ select: ["iifname"], in: "internal" }], action: { verdict: "drop" }, counter: true },
-      { match: [], action: { verdict: "accept" } },
+      fromInternal,
+      { match: [{ select: ["oifname"], in: "uplinks" }], action: { verdict: { goto: "admitted" } } },
+      { match: [{ leavesByBridge: true }], action: { verdict: "accept" } },
+      { match: [], action: { verdict: { goto: "admitted" } } },
     ],
   };
 }

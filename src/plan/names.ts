@@ -5,8 +5,15 @@
 import type { EndpointId, IfName, NetworkId } from "../model/ids.ts";
 import { type IpAddress, toBigInt } from "../model/ip.ts";
 
-/** Link group (IFLA_GROUP) of our interfaces: set at creation, so that no moment exists without a mark. */
+/**
+ * Link groups (IFLA_GROUP) of our interfaces: set at creation, so that no moment exists without a mark. All of them agree
+ * in the bits of the mask, so that the packet filter knows ours from others by one comparison.
+ */
+export const linkGroups = { mask: 0xffff_fff0, value: 0xfa10 } as const;
+/** Bridges, and host sides of pairs that lead to them. */
 export const linkGroup = 0xfa17;
+/** Host sides of pairs without a bridge, whose containers share the host's address. */
+export const shareLinkGroup = 0xfa1a;
 /** Link group of the host sides of endpoints whose network keeps its containers apart (icc=false). */
 export const isolatedLinkGroup = 0xfa19;
 /** Link group that means "to be deleted"; the reaper deletes it as a whole. */
@@ -27,9 +34,8 @@ export const aliasPrefix = "fairway:";
  * rules at -300, -150 and -200 of the administrator see packets first and the engine's see what we leave.
  */
 export const priorities = {
-  raw: -300,
-  /** Behind the administrator's raw rules and before connection tracking (-200). */
-  standIn: -290,
+  /** Behind the administrator's raw rules (-300) and before connection tracking (-200). */
+  guard: -290,
   dstnat: -105,
   /** Of the family inet, behind every translation of destinations. */
   translated: -95,

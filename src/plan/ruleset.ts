@@ -61,7 +61,16 @@ export type NftMatch =
   | { readonly ctStatus: "dnat" }
   | { readonly destination: "local" }
   /** Link group of the interface (IFLA_GROUP). */
-  | { readonly select: "iifgroup" | "oifgroup"; readonly group: number }
+  | {
+      readonly select: "iifgroup" | "oifgroup";
+      readonly group: number;
+      /** Bits that count; absent: all. */
+      readonly mask?: number;
+      /** Any other group. Does not match where the packet has no such interface. */
+      readonly negate?: boolean;
+    }
+  /** ICMP or ICMPv6, whatever the type. */
+  | { readonly icmp: "ipv4" | "ipv6" }
   /** The packet leaves through a bridge. The opposite cannot be asked: nothing matches an interface without a kind. */
   | { readonly leavesByBridge: true }
   /** The packet carries this bit in its mark. */

@@ -3,7 +3,7 @@ import type { Endpoint } from "../model/endpoint.ts";
 import { type Family, hostOf, type InterfaceAddress, type IpAddress } from "../model/ip.ts";
 import type { HostNetwork } from "../model/network.ts";
 import { familyDigit } from "./digit.ts";
-import { endpointAlias, linkGroup, sandboxTable } from "./names.ts";
+import { endpointAlias, sandboxTable, shareLinkGroup } from "./names.ts";
 import type { NftElement } from "./ruleset.ts";
 import type { FurnishSpec, SharedLinkSpec } from "./specs.ts";
 import { standInOf } from "./stand-in.ts";
@@ -26,7 +26,7 @@ export function planSharedLink(network: HostNetwork, endpoint: Endpoint): Shared
     sandboxMac: endpoint.mac,
     mtu: network.mtu,
     alias: endpointAlias(endpoint.id, network.id),
-    group: linkGroup,
+    group: shareLinkGroup,
     gateways: shared.map(({ gateway }) => gateway),
     standIns: shared.map(({ standIn }) => standIn),
   };
@@ -43,20 +43,15 @@ export function planShareNetworkElements(network: HostNetwork): NftElement[] {
 /** While the endpoint is joined. */
 export function planShareElements(network: HostNetwork, endpoint: Endpoint): NftElement[] {
   const link = endpoint.hostIf;
-  return [
-    { set: "ours", key: [link] },
-    { set: "shares", key: [link] },
-    ...familiesOf(network, endpoint).flatMap(({ family, address, gateway, standIn, shared }) => {
-      const digit = familyDigit(family);
-      return [
-        { set: `own_gateway${digit}`, key: [link, gateway] },
-        { set: `own${digit}`, key: [link, address] },
-        { set: `stand_in${digit}`, key: [link], data: [standIn] },
-        { set: `real${digit}`, key: [link], data: [address] },
-        { set: `shared${digit}`, key: [link], data: [shared ?? address] },
-      ];
-    }),
-  ];
+  return familiesOf(network, endpoint).flatMap(({ family, address, gateway, standIn, shared }) => {
+    const digit = familyDigit(family);
+    return [
+      { set: `own_gateway${digit}`, key: [link, gateway] },
+      { set: `stand_in${digit}`, key: [link, address], data: [standIn] },
+      { set: `real${digit}`, key: [link], data: [address] },
+      { set: `shared${digit}`, key: [link], data: [shared ?? address] },
+    ];
+  });
 }
 
 /** What the engine does not do inside the sandbox. */

@@ -9,6 +9,7 @@ import type { Figure } from "./figure.ts";
 import type { Stage } from "./stage.ts";
 import * as many from "./traffic/many.ts";
 import * as reach from "./traffic/reach.ts";
+import * as share from "./traffic/share.ts";
 
 interface Bench {
   readonly what: string;
@@ -25,6 +26,7 @@ export const benches = {
   growth,
   self,
   reach,
+  share,
   many,
 } as const satisfies Record<string, Bench>;
 export type BenchName = keyof typeof benches;

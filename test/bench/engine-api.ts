@@ -20,6 +20,8 @@ export interface NetworkSpec {
   readonly name: string;
   readonly driver: string;
   readonly internal?: boolean;
+  readonly ipamDriver?: string;
+  readonly options?: Readonly<Record<string, string>>;
 }
 
 /** The Engine API without the command line, whose start alone costs more than what is measured here. */
@@ -31,8 +33,14 @@ export class EngineApi {
     this.#socketPath = socketPath;
   }
 
-  async createNetwork({ name, driver, internal = false }: NetworkSpec): Promise<void> {
-    await this.#call("POST", "/networks/create", { Name: name, Driver: driver, Internal: internal });
+  async createNetwork({ name, driver, internal = false, ipamDriver, options = {} }: NetworkSpec): Promise<void> {
+    await this.#call("POST", "/networks/create", {
+      Name: name,
+      Driver: driver,
+      Internal: internal,
+      Options: options,
+      ...(ipamDriver === undefined ? {} : { IPAM: { Driver: ipamDriver } }),
+    });
   }
 
   async removeNetwork(name: string): Promise<void> {

@@ -20,4 +20,10 @@ export const targets = {
   roundTrip: { id: "D3", atMost: 1.02 },
   roundTripProxy: { id: "D3", atMost: 0.55 },
   loopback: { id: "D7", atLeast: 3 },
+  shareRoundTrip: { id: "H1", atMost: 1.11 },
+  shareConnections: { id: "H2", atLeast: 0.9 },
+  shareStream: { id: "H3", atLeast: 0.95 },
+  fasterRoundTrip: { id: "H4", atMost: 1 },
+  fasterConnections: { id: "H5", atLeast: 1 },
+  fasterStream: { id: "H6", atLeast: 1 },
 } as const satisfies Readonly<Record<string, Target>>;

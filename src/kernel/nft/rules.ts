@@ -101,7 +101,9 @@ class RuleWriter {
     } else if ("destination" in match) {
       this.add(loadDestinationType(firstRegister), compare("equal", firstRegister, hostNumber(localRouteType)));
     } else if ("group" in match) {
-      this.add(loadMeta(match.select, firstRegister), compare("equal", firstRegister, hostNumber(match.group)));
+      this.#matchGroup(match);
+    } else if ("icmp" in match) {
+      this.#matchProtocol(match.icmp, match.icmp === "ipv4" ? "icmp" : "icmpv6");
     } else if ("leavesByBridge" in match) {
       this.add(loadMeta("oifkind", firstRegister), compare("equal", firstRegister, interfaceKind("bridge")));
     } else if ("markBit" in match) {
@@ -117,9 +119,19 @@ class RuleWriter {
     } else if ("prefix" in match) {
       this.#matchPrefix(match.select, match.prefix);
     } else {
-      this.#load(match.select);
-      this.add(match.negate === true ? lookUpAbsent(match.in, firstRegister) : lookUp(match.in, firstRegister));
+      this.#matchMember(match);
     }
+  }
+
+  #matchMember(match: Extract<NftMatch, { readonly in: string }>): void {
+    this.#load(match.select);
+    this.add(match.negate === true ? lookUpAbsent(match.in, firstRegister) : lookUp(match.in, firstRegister));
+  }
+
+  #matchGroup(match: Extract<NftMatch, { readonly group: number }>): void {
+    this.add(loadMeta(match.select, firstRegister));
+    this.add(...(match.mask === undefined ? [] : [mask(firstRegister, hostNumber(match.mask))]));
+    this.add(compare(match.negate === true ? "notEqual" : "equal", firstRegister, hostNumber(match.group)));
   }
 
   /** A packet that the action cannot apply to must neither be counted nor looked up. */
@@ -184,11 +196,15 @@ class RuleWriter {
     this.add(...matchFamily(this.#tableFamily, family));
   }
 
-  /** Leaves the type of the message in the first register. */
-  #matchIcmp(family: IpFamily, protocol: keyof typeof protocolNumbers): void {
+  #matchProtocol(family: IpFamily, protocol: keyof typeof protocolNumbers): void {
     this.#require(family);
     const number = Buffer.from([protocolNumbers[protocol]]);
     this.add(loadMeta("l4proto", firstRegister), compare("equal", firstRegister, number));
+  }
+
+  /** Leaves the type of the message in the first register. */
+  #matchIcmp(family: IpFamily, protocol: keyof typeof protocolNumbers): void {
+    this.#matchProtocol(family, protocol);
     this.add(loadPayload({ base: "transport", offset: 0, bytes: 1 }, firstRegister));
   }
 

@@ -15,17 +15,13 @@ const pinned = ["taskset", "-c", "1", process.execPath];
 export const serverPort = 80;
 
 /** A server in the network of a running container. It ends with the host. */
-export async function startServer({ host }: Stage, container: string): Promise<void> {
+export async function startServer({ host }: Stage, container: string, port = serverPort): Promise<void> {
   const pid = await host.docker("inspect", "--format", "{{.State.Pid}}", container);
   const enter = ["nsenter", "-t", pid, "-n", "--"];
-  await host.spawn([...enter, ...pinned, serverProgram, String(serverPort)], `server-${container}.log`);
+  await host.spawn([...enter, ...pinned, serverProgram, String(port)], `server-${container}.log`);
   const { exec } = await host.container(container);
   const probe = { name: container, exec } as Place;
-  await waitFor(
-    async () => (await slice(probe, "connect", "127.0.0.1", serverPort, 1)) > 0,
-    readyDeadlineMs,
-    container,
-  );
+  await waitFor(async () => (await slice(probe, "connect", "127.0.0.1", port, 1)) > 0, readyDeadlineMs, container);
 }
 
 /** One slice of load from the place: connections per second, microseconds or Gbit/s, by mode. */

@@ -6,7 +6,7 @@ import type { NftElement } from "../../../src/plan/ruleset.ts";
 import type { OpenSubject } from "./subject.ts";
 
 const ruleset = planRuleset();
-const bridge = (name: string): NftElement => ({ set: "ours", key: [name] });
+const bridge = (name: string): NftElement => ({ set: "internal", key: [name] });
 const range = (from: number, to: number, target = "10.88.1.2"): NftElement => ({
   set: "range_any4",
   key: ["tcp", { from, to }],
@@ -109,10 +109,10 @@ export function nftContract(open: OpenSubject): void {
       await nft.install(ruleset, []);
       for (const bad of [
         { set: "nothing", key: ["fwb1"] },
-        { set: "ours", key: ["fwb1", "fwb2"] },
+        { set: "internal", key: ["fwb1", "fwb2"] },
         { set: "publish_any4", key: ["tcp", { from: 1, to: 2 }], data: ["10.88.1.2", 80] },
         { set: "publish_any4", key: ["tcp", 80] },
-        { set: "ours", key: ["fwb1"], data: ["10.88.1.2"] },
+        { set: "internal", key: ["fwb1"], data: ["10.88.1.2"] },
       ]) {
         await assert.rejects(nft.change({ add: [bad], remove: [] }), (error) => !("errno" in (error as object)));
       }

@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { linkGroup } from "../../../src/plan/names.ts";
 import { tryRun } from "../../lab/exec.ts";
 import { ipHere, Sandbox } from "./sandbox.ts";
 
@@ -29,7 +30,7 @@ export async function buildSmallWorld(): Promise<SmallWorld> {
   const [client, first, second] = [await open(), await open(), await open()];
   building.defer(() => removeLinks());
   await ipHere(
-    "link add br0 type bridge mcast_snooping 0",
+    `link add br0 group ${linkGroup} type bridge mcast_snooping 0`,
     "link set br0 up",
     `addr add ${addresses.gateway.ipv4}/24 dev br0`,
     `addr add ${addresses.gateway.ipv6}/64 dev br0 nodad`,
@@ -62,11 +63,11 @@ export function writeSysctl(path: string, value: string): void {
   writeFileSync(`/proc/sys/${path}`, value);
 }
 
-/** Second bridge of the small world, with one container. */
-export async function addSideBridge(bridge: string, container: Sandbox): Promise<void> {
+/** Second bridge of the small world, with one container. @param group 0: somebody else's. */
+export async function addSideBridge(bridge: string, container: Sandbox, group: number): Promise<void> {
   const { side, sideGateway } = addresses;
   await ipHere(
-    `link add ${bridge} type bridge mcast_snooping 0`,
+    `link add ${bridge} group ${group} type bridge mcast_snooping 0`,
     `link set ${bridge} up`,
     `addr add ${sideGateway.ipv4}/24 dev ${bridge}`,
     `addr add ${sideGateway.ipv6}/64 dev ${bridge} nodad`,

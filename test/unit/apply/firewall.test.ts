@@ -6,7 +6,7 @@ import { planRuleset } from "../../../src/plan/firewall.ts";
 import type { NftElement } from "../../../src/plan/ruleset.ts";
 import { elementLines, FakeNft } from "../../fakes/fake-nft.ts";
 
-const bridge = (name: string): NftElement => ({ set: "ours", key: [name] });
+const bridge = (name: string): NftElement => ({ set: "internal", key: [name] });
 
 function bench(desired: NftElement[]): { nft: FakeNft; firewall: Firewall; drifts: string[] } {
   const nft = new FakeNft();
@@ -41,7 +41,7 @@ describe("the firewall", () => {
 
   const drifts: [string, (nft: FakeNft) => unknown, string][] = [
     ["its tables are gone", (nft) => nft.flush(), "ENOENT"],
-    ["an element to remove is gone", (nft) => nft.tamper("ours"), "ENOENT"],
+    ["an element to remove is gone", (nft) => nft.tamper("internal"), "ENOENT"],
     ["an element to add is there", (nft) => nft.change({ add: [bridge("fwb2")], remove: [] }), "EEXIST"],
   ];
   for (const [name, drift, errno] of drifts) {

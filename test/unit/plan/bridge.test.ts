@@ -23,7 +23,6 @@ const lines = (network: BridgeNetwork): string[] =>
   elementLines(planBridgeElements(network)).map((line) => line.replace("element ", ""));
 
 const always4 = [
-  "ours { fwba001a001a001 }",
   "gateways4 { 10.88.1.1 }",
   "hairpin4 { 10.88.1.0-10.88.1.255 . 10.88.1.0-10.88.1.255 }",
   "intra { fwba001a001a001 . fwba001a001a001 : accept }",
@@ -36,14 +35,13 @@ const always6 = [
 ];
 const only6 = { ipv4: [], ipv6: [ipv6Pool] };
 const dual = { ipv6: [ipv6Pool] };
-const [ours, ...rest4] = always4;
 const intra = "intra { fwba001a001a001 . fwba001a001a001 : accept }";
 const parted = "isolated { fwba001a001a001 }";
 const isolated = "intra { fwba001a001a001 . fwba001a001a001 : goto isolated_peers }";
 
 const cases: [string, Partial<BridgeNetwork>, (string | undefined)[]][] = [
   ["IPv4", {}, [...always4, "masquerade4 { fwba001a001a001 }"]],
-  ["IPv6", only6, [ours, ...always6, intra, "masquerade6 { fwba001a001a001 }"]],
+  ["IPv6", only6, [...always6, intra, "masquerade6 { fwba001a001a001 }"]],
   ["both", dual, [...always4, ...always6, "masquerade4 { fwba001a001a001 }", "masquerade6 { fwba001a001a001 }"]],
   ["internal", { internal: true }, [...always4, "internal { fwba001a001a001 }"]],
   [
@@ -62,17 +60,17 @@ const cases: [string, Partial<BridgeNetwork>, (string | undefined)[]][] = [
   [
     "snat_ipv6",
     { ...only6, snatIpv6: ip("2001:db8::9") },
-    [ours, ...always6, intra, "snat6 { fwba001a001a001 : 2001:db8::9 }"],
+    [...always6, intra, "snat6 { fwba001a001a001 : 2001:db8::9 }"],
   ],
   [
     "icc=false",
     { icc: false },
-    [ours, ...rest4.map((line) => (line === intra ? isolated : line)), parted, "masquerade4 { fwba001a001a001 }"],
+    [...always4.map((line) => (line === intra ? isolated : line)), parted, "masquerade4 { fwba001a001a001 }"],
   ],
   [
     "icc=false and internal",
     { icc: false, internal: true },
-    [ours, ...rest4.map((line) => (line === intra ? isolated : line)), parted, "internal { fwba001a001a001 }"],
+    [...always4.map((line) => (line === intra ? isolated : line)), parted, "internal { fwba001a001a001 }"],
   ],
 ];
 

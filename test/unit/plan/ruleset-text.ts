@@ -43,7 +43,8 @@ function matchText(match: NftMatch): string {
     return `${match.select} ${match.prefix}`;
   }
   if ("group" in match) {
-    return `${match.select} 0x${match.group.toString(16)}`;
+    const bits = match.mask === undefined ? "" : ` & 0x${match.mask.toString(16)}`;
+    return `${match.select}${bits}${match.negate === true ? " not" : ""} 0x${match.group.toString(16)}`;
   }
   if ("leavesByBridge" in match) {
     return "leaves by a bridge";
@@ -51,12 +52,17 @@ function matchText(match: NftMatch): string {
   if ("markBit" in match) {
     return `mark has 0x${match.markBit.toString(16)}`;
   }
-  if ("icmpType" in match) {
-    return `icmp type ${match.icmpType}`;
+  return "in" in match ? memberText(match) : icmpText(match);
+}
+
+function icmpText(match: Extract<NftMatch, { icmp: string } | { icmpType: number } | { icmpv6: string }>): string {
+  if ("icmp" in match) {
+    return `${match.icmp} icmp`;
   }
-  if ("icmpv6" in match) {
-    return `icmpv6 ${match.icmpv6}`;
-  }
+  return "icmpType" in match ? `icmp type ${match.icmpType}` : `icmpv6 ${match.icmpv6}`;
+}
+
+function memberText(match: Extract<NftMatch, { readonly in: string }>): string {
   return `${match.select.join(" . ")} ${match.negate === true ? "not in" : "in"} @${match.in}`;
 }
 

@@ -74,7 +74,6 @@ before(async () => {
     await world.client.serve(protocol, published, "client");
   }
   const elements: NftElement[] = [
-    { set: "ours", key: ["br0"] },
     { set: "intra", key: ["br0", "br0"], data: "accept" },
     ...(["4", "6"] as const).flatMap((digit): NftElement[] => {
       const address = digit === "4" ? first.ipv4 : first.ipv6;
@@ -221,7 +220,7 @@ for (const searchInKernel of [true, false]) {
 
 test("a datagram flow follows its port to another container", async () => {
   const nft = new NfnetlinkNft(transport);
-  await nft.install(planRuleset(), [{ set: "ours", key: ["br0"] }]);
+  await nft.install(planRuleset(), [{ set: "internal", key: ["br9"] }]);
   const conntrack = new NetlinkConntrack(transport, { onError: (error) => failures.push(error) });
   // From one client port all the time, like a resolver or a logger that never stops.
   const talking = { fromPort: 40_000, timeoutMs: 500 };

@@ -23,7 +23,6 @@ const bridgedUplink = "br-lan";
 const programOf = { ipv4: "iptables", ipv6: "ip6tables" } as const;
 
 const elements: readonly NftElement[] = [
-  { set: "ours", key: ["br0"] },
   { set: "intra", key: ["br0", "br0"], data: "accept" },
   ...families.flatMap((family): NftElement[] => {
     const digit = family === "ipv4" ? "4" : "6";
@@ -46,7 +45,7 @@ export function testEngineFirewallTraffic(kind: Kind): void {
   before(async () => {
     world = await buildSmallWorld();
     stranger = await Sandbox.open();
-    await addSideBridge(foreignBridge, stranger);
+    await addSideBridge(foreignBridge, stranger, 0);
     await world.client.ip(
       `addr add ${refusedClient.ipv4}/24 dev eth0`,
       `addr add ${refusedClient.ipv6}/64 dev eth0 nodad`,

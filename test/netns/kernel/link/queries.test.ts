@@ -122,11 +122,11 @@ test("the routes of both families, without other tables", async () => {
   assert.deepEqual(
     routes.filter(({ destination }) => destination !== "fe80::/64"),
     [
-      { priority: 100, onLink: false, device: "up0" },
-      { destination: "10.20.0.0/16", priority: 0, onLink: false, device: "up0" },
-      { destination: "192.0.2.0/24", priority: 0, onLink: true, device: "up0" },
-      { destination: "2001:db8::/64", priority: 256, onLink: true, device: "up0" },
-      { destination: "2001:db8:5::/48", priority: 1024, onLink: false, device: "up0" },
+      { family: "ipv4", priority: 100, onLink: false, device: "up0" },
+      { family: "ipv4", destination: "10.20.0.0/16", priority: 0, onLink: false, device: "up0" },
+      { family: "ipv4", destination: "192.0.2.0/24", priority: 0, onLink: true, device: "up0" },
+      { family: "ipv6", destination: "2001:db8::/64", priority: 256, onLink: true, device: "up0" },
+      { family: "ipv6", destination: "2001:db8:5::/48", priority: 1024, onLink: false, device: "up0" },
     ],
   );
   ip("route del unreachable 10.60.0.0/16");

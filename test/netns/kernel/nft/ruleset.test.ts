@@ -175,7 +175,7 @@ test("a refused change names the set and changes nothing", async () => {
 test("a change without our table fails with ENOENT", async () => {
   await nft.install(ruleset, []);
   await run(["nft", "flush", "ruleset"]);
-  await assertRefused(nft.change({ add: [{ set: "ours", key: ["br0"] }], remove: [] }), "ENOENT", "ours");
+  await assertRefused(nft.change({ add: [{ set: "internal", key: ["br0"] }], remove: [] }), "ENOENT", "internal");
 });
 
 test("an empty change is none", async () => {

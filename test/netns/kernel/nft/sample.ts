@@ -2,7 +2,6 @@ import type { NftElement, Ruleset } from "../../../../src/plan/ruleset.ts";
 
 /** One container 10.88.0.2, fd00:88::2 on bridge br0, with all that a network can have; at most one key per hash set. */
 export const sampleElements: readonly NftElement[] = [
-  { set: "ours", key: ["br0"] },
   { set: "uplinks", key: ["up0"] },
   { set: "intra", key: ["br0", "br0"], data: "accept" },
   { set: "publish_address4", key: ["192.0.2.1", "tcp", 8080], data: ["10.88.0.2", 80] },

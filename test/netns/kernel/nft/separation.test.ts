@@ -27,8 +27,6 @@ function elements(more: readonly NftElement[]): NftElement[] {
     ipv6: { from: "fd00:88::", to: "fd00:88::ffff" },
   } as const;
   return [
-    { set: "ours", key: ["br0"] },
-    { set: "ours", key: ["br1"] },
     ...more,
     ...families.flatMap((family): NftElement[] => {
       const digit = family === "ipv4" ? "4" : "6";
@@ -51,7 +49,7 @@ let outsider: Sandbox;
 before(async () => {
   world = await buildSmallWorld();
   outsider = await Sandbox.open();
-  await addSideBridge("br1", outsider);
+  await addSideBridge("br1", outsider, linkGroup);
   for (const [sandbox, name] of [
     [world.first, "first"],
     [world.second, "second"],

@@ -14,7 +14,6 @@ const { host, client, gateway, first } = addresses;
 const refusedMs = 700;
 
 const elements: readonly NftElement[] = [
-  { set: "ours", key: ["br0"] },
   { set: "intra", key: ["br0", "br0"], data: "accept" },
   ...(["4", "6"] as const).flatMap((digit): NftElement[] => {
     const family = digit === "4" ? "ipv4" : "ipv6";
