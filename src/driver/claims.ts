@@ -25,7 +25,7 @@ export async function obtain(
     claims.map(({ claim }) => claim),
   );
   if (!isGranted(granted)) {
-    throw portConflict(context, granted);
+    throw portConflict(context, network, granted);
   }
   const extra = await obtainWhatIsFree(context, planLoopbackClaims(network, endpoint, claims, granted), owner);
   return planPublications(endpoint, [...claims, ...extra], [...granted, ...extra.map(({ claim }) => claim.first)]);

@@ -1,6 +1,7 @@
 /** What stands in the way of a host port, in words. */
 import { FairwayError } from "../errors.ts";
 import type { ClaimConflict, PortClaim } from "../kernel/ports.ts";
+import type { Network } from "../model/network.ts";
 import { collides } from "../plan/publish.ts";
 import type { DriverContext } from "./context.ts";
 
@@ -8,7 +9,7 @@ export function isGranted(result: readonly number[] | ClaimConflict): result is 
   return Array.isArray(result);
 }
 
-export function portConflict(context: DriverContext, conflict: ClaimConflict): FairwayError {
+export function portConflict(context: DriverContext, network: Network, conflict: ClaimConflict): FairwayError {
   const { claim, address, port } = conflict;
   const place = `${address.includes(":") ? `[${address}]` : address}:${port === 0 ? rangeText(claim) : port}/${claim.protocol}`;
   if (conflict.errno === "EADDRNOTAVAIL") {
@@ -33,7 +34,10 @@ export function portConflict(context: DriverContext, conflict: ClaimConflict): F
       code: "FW3004",
       what: `cannot publish ${place}: it is in use by ${holder}`,
       why: "one host port leads to one service; nothing of this container was published",
-      fix: "choose another host port, or stop the holder",
+      fix:
+        network.mode === "host" && network.claim === "exposed"
+          ? `stop the holder; or, on a network with -o claim=published, choose another host port (-p 8080:${port})`
+          : "choose another host port, or stop the holder",
     });
   }
   return new FairwayError({

@@ -17,6 +17,8 @@ export interface AskCommand {
   readonly port: number;
   readonly from?: string;
   readonly fromPort?: number;
+  /** Size of the question; udp only. Default 1. */
+  readonly bytes?: number;
   readonly timeoutMs: number;
 }
 
@@ -84,7 +86,7 @@ function askTcp({ address, port, from, fromPort, timeoutMs }: AskCommand): Promi
   return promise;
 }
 
-function askUdp({ address, port, from, fromPort, timeoutMs }: AskCommand): Promise<string> {
+function askUdp({ address, port, from, fromPort, bytes = 1, timeoutMs }: AskCommand): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
   const finish = (text: string): void => {
@@ -95,7 +97,7 @@ function askUdp({ address, port, from, fromPort, timeoutMs }: AskCommand): Promi
   const timer = setTimeout(() => finish("timeout"), timeoutMs);
   socket.once("message", (answer) => finish(answer.toString()));
   socket.once("error", (error: NodeJS.ErrnoException) => finish(error.code ?? error.message));
-  socket.bind(fromPort ?? 0, from, () => socket.connect(port, address, () => socket.send("?")));
+  socket.bind(fromPort ?? 0, from, () => socket.connect(port, address, () => socket.send("?".repeat(bytes))));
   return promise;
 }
 

@@ -21,6 +21,8 @@ type Unnumbered = ServeCommand | AskCommand;
 export interface AskOptions {
   readonly from?: string;
   readonly fromPort?: number;
+  /** Size of the question; udp only. */
+  readonly bytes?: number;
   /** Shorter where no answer is what the test wants. */
   readonly timeoutMs?: number;
 }
@@ -48,13 +50,22 @@ export class Sandbox implements AsyncDisposable {
     const holder = spawn("unshare", ["--net", "--", "cat"], { stdio: ["pipe", "ignore", "inherit"] });
     const own = readlinkSync("/proc/self/ns/net");
     await waitFor(() => readlinkSync(`/proc/${holder.pid}/ns/net`) !== own, startDeadlineMs, "a network namespace");
+    const sandbox = await Sandbox.#withAgent(holder);
+    await sandbox.exec("ip", "link", "set", "lo", "up");
+    return sandbox;
+  }
+
+  /** No namespace of its own: services next to the test, in another process. */
+  static here(): Promise<Sandbox> {
+    return Sandbox.#withAgent(spawn("cat", { stdio: ["pipe", "ignore", "inherit"] }));
+  }
+
+  static async #withAgent(holder: ChildProcess): Promise<Sandbox> {
     const argv = ["-t", String(holder.pid), "-n", process.execPath, new URL("agent.ts", import.meta.url).pathname];
     const { NODE_OPTIONS: _, NODE_TEST_CONTEXT: __, ...env } = process.env;
     const agent = spawn("nsenter", argv, { stdio: ["ignore", "inherit", "inherit", "ipc"], env });
     await once(agent, "message");
-    const sandbox = new Sandbox(holder, agent);
-    await sandbox.exec("ip", "link", "set", "lo", "up");
-    return sandbox;
+    return new Sandbox(holder, agent);
   }
 
   exec(...argv: readonly string[]): Promise<string> {

@@ -1,0 +1,132 @@
+/** ICMP errors quote a packet: its sender must find itself in it, whichever side of the host it is on. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { Family } from "../../../../src/model/ip.ts";
+import { waitFor } from "../../../lab/wait.ts";
+import { addresses } from "../host.ts";
+import { hasRightHeaderChecksum, hasRightIcmpChecksum, isIcmpError, parsePacket, quotedBy } from "../packet.ts";
+import { askHere, ipHere, type Sandbox } from "../sandbox.ts";
+import { openTap } from "../tap.ts";
+import { buildSharedWorld, far, narrowMtuBytes, type SharedWorld } from "./world.ts";
+
+const { host, client } = addresses;
+const closedPort = 9;
+/** Of the pairs; smaller than every other link's. */
+const pairMtuBytes = 1290;
+/** Too large for the narrow link, not for the others. */
+const largeBytes = 1400;
+const deadlineMs = 5000;
+let world: SharedWorld;
+
+before(async () => {
+  world = await buildSharedWorld();
+  await world.far.serve("udp", 90, "far");
+  await world.far.serve("tcp", 90, "far".padEnd(100_000, "."));
+  await world.shop.sandbox.serve("tcp", 80, "shop".padEnd(100_000, "."));
+  await world.mail.sandbox.serve("udp", 81, "mail");
+});
+
+after(() => world[Symbol.asyncDispose]());
+
+/** What the namespace knows of the path between two addresses; undefined: nothing. */
+async function pathMtu(sandbox: Sandbox, address: string, from: string): Promise<number | undefined> {
+  const [route] = JSON.parse(await sandbox.exec("ip", "-json", "route", "get", address, "from", from)) as {
+    metrics?: { mtu?: number }[];
+  }[];
+  return route?.metrics?.[0]?.mtu;
+}
+
+interface Quote {
+  /** Who is told. */
+  readonly teller: string;
+  readonly told: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Waits for the error, as the told one receives it, and looks at every byte that translation may have spoilt. */
+async function checkError(packets: ReturnType<typeof openTap>, wanted: Quote, act: () => Promise<void>): Promise<void> {
+  await using tap = await packets;
+  await act();
+  const isWanted = (bytes: Buffer): boolean => isIcmpError(bytes) && quotedBy(bytes).destination === wanted.to;
+  const error = await tap.find(`an ICMP error about ${wanted.to}`, isWanted);
+  const packet = parsePacket(error);
+  const quoted = quotedBy(error);
+  assert.deepEqual(
+    { teller: packet?.source, told: packet?.destination, from: quoted.source, to: quoted.destination },
+    wanted,
+  );
+  assert.ok(hasRightHeaderChecksum(error), "checksum of the header");
+  assert.ok(hasRightIcmpChecksum(error), "checksum of the message");
+  assert.ok(hasRightHeaderChecksum(quoted.bytes), "checksum of the quoted header");
+}
+
+for (const family of ["ipv4", "ipv6"] as const satisfies readonly Family[]) {
+  describe(family, () => {
+    test("a container learns that nobody listens at a port of the world", async () => {
+      const { sandbox } = world.shop;
+      const quote = { teller: far[family], told: host[family], from: host[family], to: far[family] };
+      await checkError(openTap(sandbox), quote, async () => {
+        assert.equal(await sandbox.ask("udp", far[family], closedPort), "ECONNREFUSED");
+      });
+    });
+
+    test("the world learns that nobody listens at a claimed port", async () => {
+      const quote = { teller: host[family], told: far[family], from: far[family], to: host[family] };
+      await checkError(openTap(world.far), quote, async () => {
+        assert.equal(await world.far.ask("udp", host[family], 80), "ECONNREFUSED");
+      });
+    });
+
+    test("so do the host, another container and the container itself", async () => {
+      assert.equal(await askHere("udp", host[family], 80), "ECONNREFUSED");
+      assert.equal(await askHere("udp", family === "ipv4" ? "127.0.0.1" : "::1", 80), "ECONNREFUSED");
+      assert.equal(await world.mail.sandbox.ask("udp", host[family], 80), "ECONNREFUSED");
+      assert.equal(await world.shop.sandbox.ask("udp", host[family], 80), "ECONNREFUSED");
+      assert.equal(await world.first.ask("udp", host[family], 80), "ECONNREFUSED");
+    });
+
+    test("a container learns that nobody listens at a port of the host", async () => {
+      const { sandbox } = world.shop;
+      const quote = { teller: host[family], told: host[family], from: host[family], to: host[family] };
+      await checkError(openTap(sandbox), quote, async () => {
+        assert.equal(await sandbox.ask("udp", host[family], closedPort), "ECONNREFUSED");
+      });
+    });
+
+    test("a container learns of a narrow place on its way, and keeps to it", async () => {
+      const { sandbox } = world.shop;
+      const quote = { teller: client[family], told: host[family], from: host[family], to: far[family] };
+      await checkError(openTap(sandbox), quote, async () => {
+        assert.equal(await pathMtu(sandbox, far[family], host[family]), undefined);
+        await sandbox.ask("udp", far[family], 90, { bytes: largeBytes, timeoutMs: 50 });
+        await waitFor(async () => (await pathMtu(sandbox, far[family], host[family])) === narrowMtuBytes, deadlineMs, "the path MTU");
+      });
+      assert.equal(await sandbox.ask("udp", far[family], 90, { bytes: largeBytes }), `far ${host[family]}`);
+      // The other container has not been told.
+      assert.equal(await pathMtu(world.mail.sandbox, far[family], host[family]), undefined);
+    });
+
+    test("a server in a container gets a long answer through a narrow place", async () => {
+      await world.shop.sandbox.exec("ip", "route", "flush", "cache");
+      const answer = await world.far.ask("tcp", host[family], 80);
+      assert.equal(answer.length, `shop${".".repeat(99_996)} ${far[family]}`.length);
+    });
+
+    test("the world learns that a container has a narrow link", async () => {
+      const { sandbox, endpoint } = world.mail;
+      await sandbox.ip(`link set eth0 mtu ${pairMtuBytes}`);
+      await ipHere(`link set ${endpoint.hostIf} mtu ${pairMtuBytes}`);
+      const quote = { teller: host[family], told: client[family], from: client[family], to: host[family] };
+      await checkError(openTap(world.client), quote, async () => {
+        await world.client.ask("udp", host[family], 81, { bytes: largeBytes, timeoutMs: 50 });
+        await waitFor(
+          async () => (await pathMtu(world.client, host[family], client[family])) === pairMtuBytes,
+          deadlineMs,
+          "the path MTU",
+        );
+      });
+      assert.equal(await world.client.ask("udp", host[family], 81, { bytes: largeBytes }), `mail ${client[family]}`);
+    });
+  });
+}
