@@ -25,14 +25,18 @@ export interface OracleOptions {
 /** What the engine says should be there. */
 interface Expected {
   readonly networkIds: ReadonlySet<string>;
+  /** Those that have a bridge. */
+  readonly bridgedIds: ReadonlySet<string>;
+  /** Address families of networks, of any driver, whose addresses our IPAM driver hands out. */
+  readonly poolCount: number;
   readonly endpointIds: ReadonlySet<string>;
   /** Addresses that may be named in our rules: endpoints, gateways, ends of subnets, the host's own. */
   readonly addresses: ReadonlySet<string>;
 }
 
 /**
- * Passes when what the driver keeps is what the engine knows, no more and no less: rows, interfaces, rule elements,
- * bound ports. Fails with one line per difference, after the deadline, since deletions are done in the background.
+ * Passes when what the driver keeps is what the engine knows, no more and no less: rows, interfaces, routes, rule
+ * elements, bound ports. Fails with one line per difference, after the deadline, since deletions are done in the background.
  */
 export async function assertNoLeaks(host: LabHost, options: OracleOptions = {}): Promise<void> {
   let leaks: string[] = [];
@@ -61,6 +65,8 @@ export async function findLeaks(host: LabHost, options: OracleOptions = {}): Pro
     ...differences("stored network", ours.networks, expected.networkIds),
     ...differences("stored endpoint", ours.endpoints, expected.endpointIds),
     ...linkLeaks(ours, expected),
+    ...routeLeaks(ours, expected),
+    ...poolLeaks(ours, expected),
     ...elementLeaks(ours, expected),
     ...socketLeaks(ours, expected),
     ...foreign.filter((line) => mayChange === undefined || !mayChange.test(line)),
@@ -69,7 +75,11 @@ export async function findLeaks(host: LabHost, options: OracleOptions = {}): Pro
 
 interface NetworkJson {
   readonly Id: string;
-  readonly IPAM: { readonly Config: readonly { readonly Subnet?: string; readonly Gateway?: string }[] | null };
+  readonly Options: Readonly<Record<string, string>> | null;
+  readonly IPAM: {
+    readonly Driver: string;
+    readonly Config: readonly { readonly Subnet?: string; readonly Gateway?: string }[] | null;
+  };
   readonly Containers: Readonly<
     Record<string, { readonly EndpointID: string; readonly IPv4Address: string; readonly IPv6Address: string }>
   >;
@@ -89,9 +99,20 @@ async function askEngine(host: LabHost, driver: string): Promise<Expected> {
   ];
   return {
     networkIds: new Set(networks.map((network) => network.Id)),
+    bridgedIds: new Set(
+      networks.filter((network) => network.Options?.["mode"] !== "host").map((network) => network.Id),
+    ),
+    poolCount: await countPools(host),
     endpointIds: new Set(endpoints.map((endpoint) => endpoint.EndpointID)),
     addresses: new Set(addresses.filter((address) => address !== "").map(canonical)),
   };
+}
+
+async function countPools(host: LabHost): Promise<number> {
+  const ids = await host.docker("network", "ls", "--no-trunc", "--quiet");
+  const networks = JSON.parse(await host.docker("network", "inspect", ...ids.split("\n"))) as NetworkJson[];
+  const own = networks.filter((network) => network.IPAM.Driver === "fairway");
+  return own.reduce((count, network) => count + (network.IPAM.Config ?? []).length, 0);
 }
 
 async function ownAddresses(host: LabHost): Promise<string[]> {
@@ -136,18 +157,36 @@ function linkLeaks(ours: OurSnapshot, expected: Expected): string[] {
     }
     marks.set(id, name);
   }
-  const missing = [...expected.networkIds, ...expected.endpointIds].filter((id) => !marks.has(id));
+  const missing = [...expected.bridgedIds, ...expected.endpointIds].filter((id) => !marks.has(id));
   return [...leaks, ...missing.map((id) => `no interface is marked as that of ${id}`)];
+}
+
+/** A stand-in address is somebody's while its route leads to a container, which goes with the interface. */
+function routeLeaks(ours: OurSnapshot, expected: Expected): string[] {
+  return expected.endpointIds.size > 0 ? [] : ours.routes.map((route) => `route to ${route} leads to nobody`);
+}
+
+function poolLeaks(ours: OurSnapshot, expected: Expected): string[] {
+  const pools = ours.pools.map(({ id }) => id);
+  const held = ours.leases.filter(({ record }) => record["releasedAtMs"] === undefined);
+  const count =
+    pools.length === expected.poolCount ? [] : [`${pools.join(", ")}: the engine has ${expected.poolCount}`];
+  const strange = held.filter(({ record }) => !expected.addresses.has(canonical(String(record["address"]))));
+  return [
+    ...count.map((line) => `address pools ${line}`),
+    ...strange.map(({ id }) => `lease ${id} is held by nobody that the engine knows`),
+  ];
 }
 
 function elementLeaks(ours: OurSnapshot, expected: Expected): string[] {
   const links = new Set(ours.links.map((link) => link.name));
+  const standIns = new Set(ours.routes.map(canonical));
   return ours.elements.flatMap((element) => {
     const words = element.match(/[^"\s,{}[\]]+/g) ?? [];
     const strange = words.filter(
       (word) =>
         (/^fw[bvc][0-9a-z]{12}$/.test(word) && !links.has(word)) ||
-        (isIP(word) !== 0 && !expected.addresses.has(canonical(word))),
+        (isIP(word) !== 0 && !expected.addresses.has(canonical(word)) && !standIns.has(canonical(word))),
     );
     return strange.length === 0 ? [] : [`rule element ${element} names ${strange.join(", ")}, which nobody has`];
   });

@@ -8,6 +8,7 @@ import { processesIn } from "./processes.ts";
 const OUR_ALIAS = /^fairway:/;
 const OUR_NAME = /^fw[bvc][0-9a-z]{12}$/;
 const OUR_TABLE = "fairway";
+const OUR_ROUTE_PROTOCOL = "143";
 const NFT_FAMILIES = ["inet", "bridge", "ip", "ip6"];
 
 export interface OurLink {
@@ -27,6 +28,10 @@ export interface OurSnapshot {
   readonly elements: readonly string[];
   readonly networks: readonly OurRow[];
   readonly endpoints: readonly OurRow[];
+  readonly pools: readonly OurRow[];
+  readonly leases: readonly OurRow[];
+  /** Destinations of the host's routes that carry our routing protocol number. */
+  readonly routes: readonly string[];
   /** Internet sockets of the driver's process. */
   readonly sockets: readonly string[];
   /** Processes in the host by the name docker-proxy. */
@@ -36,14 +41,22 @@ export interface OurSnapshot {
 }
 
 export async function snapshotOurs(host: LabHost): Promise<OurSnapshot> {
-  const [links, elements, engineRules] = await Promise.all([ourLinks(host), ourElements(host), ourEngineRules(host)]);
+  const [links, elements, engineRules, routes] = await Promise.all([
+    ourLinks(host),
+    ourElements(host),
+    ourEngineRules(host),
+    ourRoutes(host),
+  ]);
   return {
     links,
+    routes,
     engineRules,
     elements,
     proxies: ourProxies(host),
     networks: rowsOf(host, "networks"),
     endpoints: rowsOf(host, "endpoints"),
+    pools: rowsOf(host, "pools"),
+    leases: rowsOf(host, "leases"),
     sockets: host.isDriverRunning ? internetSockets(host.driverPid) : [],
   };
 }
@@ -89,6 +102,14 @@ function elementsIn(listing: string): string[] {
     .flatMap(({ name, elem = [] }) => elem.map((element) => `${name} ${JSON.stringify(element)}`));
 }
 
+async function ourRoutes(host: LabHost): Promise<string[]> {
+  const listings = await Promise.all(
+    ["-4", "-6"].map((family) => host.exec(["ip", family, "-j", "route", "show", "proto", OUR_ROUTE_PROTOCOL])),
+  );
+  const routes = listings.flatMap((listing) => JSON.parse(listing || "[]") as { readonly dst: string }[]);
+  return routes.map(({ dst }) => dst).sort();
+}
+
 async function ourEngineRules(host: LabHost): Promise<string[]> {
   const found: string[] = [];
   for (const program of ["iptables-nft-save", "ip6tables-nft-save", "iptables-legacy-save", "ip6tables-legacy-save"]) {
@@ -99,7 +120,7 @@ async function ourEngineRules(host: LabHost): Promise<string[]> {
 }
 
 /** The driver writes with a journal, so a reader of the file sees whole transactions. */
-function rowsOf(host: LabHost, table: "networks" | "endpoints"): OurRow[] {
+function rowsOf(host: LabHost, table: "networks" | "endpoints" | "pools" | "leases"): OurRow[] {
   const file = path.join(host.disks.driver, "state.sqlite");
   if (!existsSync(file)) {
     return [];

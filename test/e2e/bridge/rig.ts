@@ -18,8 +18,11 @@ const SERVER = path.join(import.meta.dirname, "../../lab/image-files/server.mjs"
 const READY_DEADLINE_MS = 20_000;
 const FOREIGN_DEADLINE_MS = 5000;
 
-/** Forwarding is switched on by the first network that needs it, and stays: others may rely on it by then. */
-const MAY_CHANGE = /^\/proc\/sys\/net\/ipv6\/conf\/[^/]+\/(forwarding|accept_ra):/;
+/**
+ * Forwarding is switched on by the first network that needs it, and stays: others may rely on it by then. The engine's
+ * own bridge gets another hardware address when the host boots.
+ */
+const MAY_CHANGE = /^\/proc\/sys\/net\/ipv6\/conf\/[^/]+\/(forwarding|accept_ra):|^docker0 bridge /;
 
 /** A running container: a place to act from, with what the engine says about it. */
 export interface Box extends Place {

@@ -31,7 +31,14 @@ describe(`flows of mode host with engine ${engineUnderTest()}`, () => {
     const portOf = (to: string) => (to === client.ipv4 ? 5555 : 5556);
     const visits = [client.ipv4, client.ipv6].flatMap((to): Visit[] =>
       [a, b, host].flatMap((from) => [
-        { from, to, port: 443, sourcePort: portOf(to), meets: client.name, as: to === client.ipv4 ? rig.ipv4 : rig.ipv6 },
+        {
+          from,
+          to,
+          port: 443,
+          sourcePort: portOf(to),
+          meets: client.name,
+          as: to === client.ipv4 ? rig.ipv4 : rig.ipv6,
+        },
         { from, to, port: 444, sourcePort: portOf(to), over: "udp", meets: client.name },
       ]),
     );
@@ -109,7 +116,8 @@ describe(`flows of mode host with engine ${engineUnderTest()}`, () => {
         addr_info: { family: string; local: string; scope: string }[];
       }[];
       for (const { family, local, scope } of link?.addr_info ?? []) {
-        const [near, own] = family === "inet" ? ["10.222.0.0/24", "10.222.8.0/24"] : ["fd00:222::/64", "fd00:222:0:8::/64"];
+        const [near, own] =
+          family === "inet" ? ["10.222.0.0/24", "10.222.8.0/24"] : ["fd00:222::/64", "fd00:222:0:8::/64"];
         if (scope === "global") {
           await to.exec(["ip", "route", "add", near, "via", local]);
           const metric = family === "inet" ? [] : ["metric", "256"];

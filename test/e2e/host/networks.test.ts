@@ -47,7 +47,11 @@ describe(`networks of mode host with engine ${engineUnderTest()}`, () => {
     assert.ok(engineIpam.includes("mode=host needs --ipam-driver fairway"), engineIpam);
     assert.ok(engineIpam.includes(works), engineIpam);
     const elsewhere = await refusal("-o", "mode=host", "-o", "claim=published", "--subnet", "10.9.0.0/24");
-    assert.ok(elsewhere.includes("-o claim=published -o mode=host NAME") || elsewhere.includes("-o mode=host -o claim=published NAME"), elsewhere);
+    assert.ok(
+      elsewhere.includes("-o claim=published -o mode=host NAME") ||
+        elsewhere.includes("-o mode=host -o claim=published NAME"),
+      elsewhere,
+    );
     const subnet = await refusal(...HOST, "--subnet", "10.9.0.0/24");
     assert.ok(subnet.includes("subnet 10.9.0.0/24 is not an address of this host"), subnet);
     assert.ok(subnet.includes(works), subnet);
@@ -95,10 +99,7 @@ describe(`networks of mode host with engine ${engineUnderTest()}`, () => {
         rig.run("plain", "plain", { args: ["--expose", "80"] }),
       ]);
       assert.deepEqual(await addressesOn(extra, "eth0"), ["10.222.0.200/32"]);
-      assert.deepEqual(
-        await addressesOn(side, "eth0"),
-        [`${onSecond("inet")}/32`, `${onSecond("inet6")}/128`].sort(),
-      );
+      assert.deepEqual(await addressesOn(side, "eth0"), [`${onSecond("inet")}/32`, `${onSecond("inet6")}/128`].sort());
       await assertVisits([
         { from: client, to: rig.ipv4, meets: plain.host, as: client.ipv4 },
         { from: client, to: "10.222.0.200", meets: extra.host, as: client.ipv4 },

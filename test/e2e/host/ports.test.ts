@@ -86,7 +86,11 @@ describe(`ports of mode host with engine ${engineUnderTest()}`, () => {
     const publish = ["8080:80", "127.0.0.1:8081:81", `${rig.ipv4}:8082:82`].flatMap((port) => ["-p", port]);
     const [web, strict] = await Promise.all([
       rig.run("web", "web", { args: publish, command: ["serve", "80-82"] }),
-      rig.run("strict", "strict", { args: ["--expose", "90", "-p", "91:91"], command: ["serve", "90", "91"], ready: 91 }),
+      rig.run("strict", "strict", {
+        args: ["--expose", "90", "-p", "91:91"],
+        command: ["serve", "90", "91"],
+        ready: 91,
+      }),
     ]);
     await assertVisits([
       ...[rig.ipv4, rig.ipv6].flatMap((to): Visit[] => [
@@ -199,5 +203,10 @@ async function numbersInside(box: Box): Promise<Readonly<Record<string, number>>
     5000,
     "the numbers on the interface",
   );
-  return Object.fromEntries(text.split(" ").map((entry) => entry.split("=")).map(([port, number]) => [port, Number(number)]));
+  return Object.fromEntries(
+    text
+      .split(" ")
+      .map((entry) => entry.split("="))
+      .map(([port, number]) => [port, Number(number)]),
+  );
 }

@@ -37,7 +37,11 @@ export class BookRoom {
   }
 
   gateway(poolId: string, address?: string): InterfaceAddress {
-    return this.book.requestAddress({ poolId, isGateway: true, ...(address === undefined ? {} : { address: ip(address) }) });
+    return this.book.requestAddress({
+      poolId,
+      isGateway: true,
+      ...(address === undefined ? {} : { address: ip(address) }),
+    });
   }
 
   /** Of a container: any address, or `--ip`. */

@@ -171,7 +171,11 @@ describe("pools with a subnet", () => {
   });
 
   test("an ipam option is refused by its name, cut to a line: FW1001", () => {
-    const request = (key: string) => ({ subnet: parsePrefix("10.88.0.0/24"), ipv6: false, options: new Map([[key, "x"]]) });
+    const request = (key: string) => ({
+      subnet: parsePrefix("10.88.0.0/24"),
+      ipv6: false,
+      options: new Map([[key, "x"]]),
+    });
     assert.equal(
       textOf(() => room.book.requestPool(request("block"))),
       'ipam option "block" is not known\n' +

@@ -99,10 +99,15 @@ for (const family of ["ipv4", "ipv6"] as const satisfies readonly Family[]) {
       const quote = { teller: client[family], told: host[family], from: host[family], to: far[family] };
       await checkError(openTap(sandbox), quote, async () => {
         assert.equal(await pathMtu(sandbox, far[family], host[family]), undefined);
-        await sandbox.ask("udp", far[family], 90, { bytes: largeBytes, timeoutMs: 50 });
-        await waitFor(async () => (await pathMtu(sandbox, far[family], host[family])) === narrowMtuBytes, deadlineMs, "the path MTU");
+        await sandbox.ask("udp", far[family], 90, { bytes: largeBytes, from: host[family], timeoutMs: 50 });
+        await waitFor(
+          async () => (await pathMtu(sandbox, far[family], host[family])) === narrowMtuBytes,
+          deadlineMs,
+          "the path MTU",
+        );
       });
-      assert.equal(await sandbox.ask("udp", far[family], 90, { bytes: largeBytes }), `far ${host[family]}`);
+      const bound = { bytes: largeBytes, from: host[family] };
+      assert.equal(await sandbox.ask("udp", far[family], 90, bound), `far ${host[family]}`);
       // The other container has not been told.
       assert.equal(await pathMtu(world.mail.sandbox, far[family], host[family]), undefined);
     });

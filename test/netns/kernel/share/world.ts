@@ -96,7 +96,9 @@ export function shareOf(number: number, ports: readonly number[]): Endpoint {
       ipv4: parseInterfaceAddress(`${ipv4}/32`),
       ipv6: parseInterfaceAddress(`${ipv6}/128`),
       standIn: number,
-      claims: ports.flatMap((port) => (["tcp", "udp"] as const).flatMap((protocol) => claimsOf(number, protocol, port))),
+      claims: ports.flatMap((port) =>
+        (["tcp", "udp"] as const).flatMap((protocol) => claimsOf(number, protocol, port)),
+      ),
     },
     number,
   );
