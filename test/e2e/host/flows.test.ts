@@ -112,19 +112,12 @@ describe(`flows of mode host with engine ${engineUnderTest()}`, () => {
     async function route(through: LanClient, to: LanClient): Promise<void> {
       await host.exec(["ip", "route", "add", "10.222.8.0/24", "via", through.ipv4]);
       await host.exec(["ip", "route", "add", "fd00:222:0:8::/64", "via", through.ipv6]);
-      const [link] = JSON.parse(await through.exec(["ip", "-j", "addr", "show", "dev", "eth1"])) as {
-        addr_info: { family: string; local: string; scope: string }[];
-      }[];
-      for (const { family, local, scope } of link?.addr_info ?? []) {
-        const [near, own] =
-          family === "inet" ? ["10.222.0.0/24", "10.222.8.0/24"] : ["fd00:222::/64", "fd00:222:0:8::/64"];
-        if (scope === "global") {
-          await to.exec(["ip", "route", "add", near, "via", local]);
-          const metric = family === "inet" ? [] : ["metric", "256"];
-          const narrow = [...metric, "mtu", "lock", String(NARROW_MTU_BYTES)];
-          await through.exec(["ip", "route", "replace", own, "dev", "eth1", ...narrow]);
-        }
-      }
+      const near = await globalAddresses(through, "eth1");
+      await to.exec(["ip", "route", "add", "10.222.0.0/24", "via", near.ipv4]);
+      await to.exec(["ip", "route", "add", "fd00:222::/64", "via", near.ipv6]);
+      const narrow = ["dev", "eth1", "mtu", "lock", String(NARROW_MTU_BYTES)];
+      await through.exec(["ip", "route", "replace", "10.222.8.0/24", ...narrow]);
+      await through.exec(["ip", "route", "replace", "fd00:222:0:8::/64", ...narrow, "metric", "256"]);
       assert.ok(await ping(client, through.ipv4));
     }
   });
@@ -148,6 +141,14 @@ describe(`flows of mode host with engine ${engineUnderTest()}`, () => {
     assert.deepEqual(await resolve(a, "bb"), [rig.ipv4, rig.ipv6]);
     assert.deepEqual(await resolve(b, "aa"), [rig.ipv4, rig.ipv6]);
   });
+
+  async function globalAddresses(place: Place, device: string): Promise<{ ipv4: string; ipv6: string }> {
+    const [link] = JSON.parse(await place.exec(["ip", "-j", "addr", "show", "dev", device, "scope", "global"])) as {
+      addr_info: { family: string; local: string }[];
+    }[];
+    const of = (family: string) => link?.addr_info.find((address) => address.family === family)?.local ?? "";
+    return { ipv4: of("inet"), ipv6: of("inet6") };
+  }
 
   let programs = 0;
   async function serveBulk(space: Space, enter: readonly string[], port: number): Promise<void> {

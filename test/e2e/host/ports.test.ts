@@ -143,11 +143,11 @@ describe(`ports of mode host with engine ${engineUnderTest()}`, () => {
     assert.match(refusal, /20100-20102/);
   });
 
-  test("a hundred exposed ports are one transaction and all answer", async () => {
+  test("a hundred exposed ports all answer", async () => {
     const { client } = rig;
     await rig.network("web", ...HOST);
     const args = ["--expose", "9000-9099"];
-    const web = await rig.run("web", "web", { args, command: ["serve", "9000-9099"], ready: 9000 });
+    const web = await rig.run("web", "web", { args, command: ["serve", "9000-9099"], ready: 9099 });
     await assertVisits([
       { from: client, to: rig.ipv4, port: 9000, meets: web.host },
       { from: client, to: rig.ipv6, port: 9099, meets: web.host },
