@@ -73,6 +73,12 @@ export async function findLeaks(host: LabHost, options: OracleOptions = {}): Pro
   ];
 }
 
+interface PoolJson {
+  readonly Subnet?: string;
+  readonly Gateway?: string;
+  readonly AuxiliaryAddresses?: Readonly<Record<string, string>>;
+}
+
 interface NetworkJson {
   readonly Id: string;
   readonly Options: Readonly<Record<string, string>> | null;
@@ -94,6 +100,7 @@ async function askEngine(host: LabHost, driver: string): Promise<Expected> {
   const addresses = [
     ...endpoints.flatMap((endpoint) => [endpoint.IPv4Address, endpoint.IPv6Address]),
     ...pools.map((pool) => pool.Gateway ?? ""),
+    ...pools.flatMap((pool) => Object.values(pool.AuxiliaryAddresses ?? {})),
     ...pools.flatMap((pool) => (pool.Subnet === undefined ? [] : endsOf(pool.Subnet))),
     ...(await ownAddresses(host)),
   ];
