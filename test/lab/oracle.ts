@@ -82,10 +82,7 @@ interface PoolJson {
 interface NetworkJson {
   readonly Id: string;
   readonly Options: Readonly<Record<string, string>> | null;
-  readonly IPAM: {
-    readonly Driver: string;
-    readonly Config: readonly { readonly Subnet?: string; readonly Gateway?: string }[] | null;
-  };
+  readonly IPAM: { readonly Driver: string; readonly Config: readonly PoolJson[] | null };
   readonly Containers: Readonly<
     Record<string, { readonly EndpointID: string; readonly IPv4Address: string; readonly IPv6Address: string }>
   >;
