@@ -175,7 +175,7 @@ describe(`ports of mode host with engine ${engineUnderTest()}`, () => {
   async function traces(): Promise<string> {
     const { links, sockets } = await snapshotOurs(rig.host);
     const elements = (await elementsOf(rig.host, "")).filter((element) => !element.startsWith("fault"));
-    return JSON.stringify([links, sockets.sort(), elements]);
+    return JSON.stringify([links, [...sockets].sort(), elements]);
   }
 });
 
