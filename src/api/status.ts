@@ -2,6 +2,7 @@
 import type { Endpoint, Publication } from "../model/endpoint.ts";
 import { hostOf } from "../model/ip.ts";
 import type { BridgeNetwork, HostNetwork, Network } from "../model/network.ts";
+import type { HostSetting } from "../model/setting.ts";
 
 export interface NameSource {
   containerOf(endpointId: Endpoint["id"]): string | undefined;
@@ -38,6 +39,9 @@ export interface NetworkStatus {
   readonly endpoints: readonly EndpointStatus[];
 }
 
+/** A setting of the host that fairway changed and that has that value still; by the name that sysctl(8) takes. */
+export type SettingStatus = Pick<HostSetting, "name" | "was" | "now">;
+
 export interface DaemonStatus {
   readonly apiVersion: "v1";
   readonly version: string;
@@ -48,7 +52,17 @@ export interface DaemonStatus {
   readonly stateDir: string;
   /** False until the kernel has been brought in line with the records. */
   readonly ready: boolean;
+  readonly settings: readonly SettingStatus[];
   readonly networks: readonly NetworkStatus[];
+}
+
+/** @param read as the sysctl port does. */
+export function settingsInForce(
+  changes: readonly HostSetting[],
+  read: (path: readonly string[]) => string | undefined,
+): SettingStatus[] {
+  const inForce = changes.filter(({ path, now }) => read(path) === now);
+  return inForce.map(({ name, was, now }) => ({ name, was, now }));
 }
 
 export function networkStatus(network: Network, endpoints: readonly Endpoint[], names: NameSource): NetworkStatus {

@@ -41,9 +41,10 @@ export class Workshop {
     });
     this.keeper = new Keeper(this);
     this.furnisher = new Furnisher(this);
-    const executors = createExecutors(parts.kernel, this.firewall, (family) =>
-      this.log.warn("switched on forwarding", { family }),
-    );
+    const executors = createExecutors(parts.kernel, this.firewall, (setting) => {
+      parts.registry.putSetting(setting);
+      this.log.warn("changed a setting of this host", { setting: setting.name, was: setting.was, now: setting.now });
+    });
     this.applier = new Applier(executors, parts.log);
   }
 

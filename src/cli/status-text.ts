@@ -1,5 +1,5 @@
 /** `fairway status` for a terminal. Pure. */
-import type { DaemonStatus, EndpointStatus, NetworkStatus } from "../api/status.ts";
+import type { DaemonStatus, EndpointStatus, NetworkStatus, SettingStatus } from "../api/status.ts";
 import { printable } from "../errors.ts";
 import type { Publication } from "../model/endpoint.ts";
 import { alignColumns } from "./table.ts";
@@ -10,7 +10,13 @@ export function statusText(status: DaemonStatus): string {
     `fairway ${status.version}  ${status.ready ? "running" : "starting"} ${duration(status.uptimeSeconds)}   pid ${status.pid}   socket ${status.pluginSocket}`,
     `networks ${status.networks.length}   endpoints ${endpoints.length}   state ${status.stateDir}`,
   ];
-  return printableLines([...head, ...status.networks.flatMap(networkLines), "", nextStep(status)]).join("\n");
+  const body = [...settingLines(status.settings), ...status.networks.flatMap(networkLines), "", nextStep(status)];
+  return printableLines([...head, ...body]).join("\n");
+}
+
+function settingLines(settings: readonly SettingStatus[]): string[] {
+  const changes = settings.map(({ name, was, now }) => `${name} ${was} -> ${now}`);
+  return changes.length === 0 ? [] : [`changed on this host: ${changes.join(", ")}`];
 }
 
 function networkLines(network: NetworkStatus): string[] {

@@ -1,5 +1,5 @@
 import { createApi } from "../api/app.ts";
-import { type DaemonStatus, networkStatus } from "../api/status.ts";
+import { type DaemonStatus, networkStatus, settingsInForce } from "../api/status.ts";
 import { recover } from "../apply/reconcile.ts";
 import { inWords } from "../apply/refusal.ts";
 import { watchLinks } from "../apply/watch.ts";
@@ -77,6 +77,7 @@ export async function startDaemon(config: Config, surroundings: DaemonSurroundin
     pluginSocket: config.pluginSocket,
     stateDir: config.stateDir,
     ready: state.ready,
+    settings: settingsInForce(registry.settings(), (path) => kernel.sysctls.read(path)),
     networks: registry.networks().map((network) => networkStatus(network, registry.endpointsOf(network.id), names)),
   });
   const api = await listenOnPath(createServer(createApi(status)), `${config.runDir}/api.sock`);

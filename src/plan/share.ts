@@ -67,8 +67,8 @@ export function planFurnishing(network: HostNetwork, endpoint: Endpoint): Furnis
   };
 }
 
-/** Longest text of IFLA_IFALIAS without its final zero (IFALIASZ in include/uapi/linux/if.h). */
-const longestNote = 255;
+/** Longest text of IFLA_IFALIAS that fits with a final zero (IFALIASZ in include/uapi/linux/if.h). */
+const longestNote = 254;
 
 /**
  * How a container learns the numbers it was given: the alias of its interface, which a program without any privilege or

@@ -3,10 +3,12 @@ import type { EndpointId, NetworkId } from "../model/ids.ts";
 import type { IpAddress } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
 import type { AddressPool, Lease } from "../model/pool.ts";
+import type { HostSetting } from "../model/setting.ts";
 
 export interface StoredState {
   readonly networks: readonly Network[];
   readonly endpoints: readonly Endpoint[];
+  readonly settings: readonly HostSetting[];
 }
 
 export interface StoredPools {
@@ -19,6 +21,7 @@ export interface StorePort {
   load(): StoredState;
   putNetwork(network: Network): void;
   putEndpoint(endpoint: Endpoint): void;
+  putSetting(setting: HostSetting): void;
   /** Removes the network and its endpoints. An unknown id is fine. */
   deleteNetwork(id: NetworkId): void;
   /** An unknown id is fine. */

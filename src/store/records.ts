@@ -5,6 +5,7 @@ import { parseEndpointId, parseIfName, parseMac, parseNetworkId } from "../model
 import { parseInterfaceAddress, parseIpAddress, parsePrefix } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
 import type { AddressPool, Lease } from "../model/pool.ts";
+import type { HostSetting } from "../model/setting.ts";
 
 const networkId = z.string().transform((text) => parseNetworkId(text));
 const endpointId = z.string().transform((text) => parseEndpointId(text));
@@ -71,6 +72,14 @@ const lease = z.object({
   releasedAtMs: z.number().optional(),
 });
 
+const setting = z.object({
+  name: z.string(),
+  /** Becomes a path below /proc/sys. */
+  path: z.array(z.string().regex(/^(?!\.+$)[^/]+$/)),
+  was: z.string(),
+  now: z.string(),
+});
+
 /** Addresses of publications are canonical text that we wrote; parsing thousands of them again would slow a start. */
 const publication = z.object({
   protocol: z.enum(["tcp", "udp", "sctp"]),
@@ -110,6 +119,10 @@ export function parsePoolRecord(json: string): AddressPool {
 
 export function parseLeaseRecord(json: string): Lease {
   return lease.parse(JSON.parse(json)) as Lease;
+}
+
+export function parseSettingRecord(json: string): HostSetting {
+  return setting.parse(JSON.parse(json));
 }
 
 export function parseEndpointRecord(json: string): Endpoint {

@@ -2,6 +2,7 @@ import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
 import { hostOf, type InterfaceAddress, type IpAddress } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
+import type { HostSetting } from "../model/setting.ts";
 import type { StorePort } from "./port.ts";
 
 /**
@@ -16,17 +17,21 @@ export class Registry {
   /** Networks that share the host's address, by their gateways. */
   readonly #byGateway = new Map<IpAddress, NetworkId>();
   readonly #standIns = new Map<number, EndpointId>();
+  readonly #settings = new Map<string, HostSetting>();
   /** Endpoints by what else they are looked up by, see keysOf. */
   readonly #byKey = new Map<string, Set<EndpointId>>();
 
   constructor(store: StorePort) {
     this.#store = store;
-    const { networks, endpoints } = store.load();
+    const { networks, endpoints, settings } = store.load();
     for (const network of networks) {
       this.#rememberNetwork(network);
     }
     for (const endpoint of endpoints) {
       this.#rememberEndpoint(endpoint);
+    }
+    for (const setting of settings) {
+      this.#settings.set(setting.name, setting);
     }
   }
 
@@ -95,6 +100,16 @@ export class Registry {
 
   endpointBehind(hostIf: string): Endpoint | undefined {
     return this.#find(hostIfKey(hostIf))[0];
+  }
+
+  /** What was ever changed; the host may have been started again since. */
+  settings(): HostSetting[] {
+    return [...this.#settings.values()];
+  }
+
+  putSetting(setting: HostSetting): void {
+    this.#store.putSetting(setting);
+    this.#settings.set(setting.name, setting);
   }
 
   putNetwork(network: Network): void {

@@ -7,11 +7,18 @@ import type { EndpointId, NetworkId } from "../model/ids.ts";
 import type { IpAddress } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
 import type { AddressPool, Lease } from "../model/pool.ts";
+import type { HostSetting } from "../model/setting.ts";
 import type { PoolStorePort, StoredPools, StoredState, StorePort } from "./port.ts";
-import { parseEndpointRecord, parseLeaseRecord, parseNetworkRecord, parsePoolRecord } from "./records.ts";
+import {
+  parseEndpointRecord,
+  parseLeaseRecord,
+  parseNetworkRecord,
+  parsePoolRecord,
+  parseSettingRecord,
+} from "./records.ts";
 
 export const stateFileName = "state.sqlite";
-/** 2 has pools and leases; an older file gets the tables that it lacks. */
+/** 2 has pools, leases and settings; an older file gets the tables that it lacks. */
 const schemaVersion = 2;
 
 const schema = `
@@ -27,6 +34,7 @@ const schema = `
     pool_id TEXT NOT NULL REFERENCES pools (id) ON DELETE CASCADE,
     record TEXT NOT NULL
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS settings (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS leases_by_pool ON leases (pool_id);
   CREATE INDEX IF NOT EXISTS endpoints_by_network ON endpoints (network_id);
 `;
@@ -40,6 +48,7 @@ export class SqliteStore implements StorePort, PoolStorePort {
   readonly #deleteEndpoint: StatementSync;
   readonly #putPool: StatementSync;
   readonly #putLease: StatementSync;
+  readonly #putSetting: StatementSync;
   readonly #deletePool: StatementSync;
   readonly #deleteLease: StatementSync;
 
@@ -55,6 +64,7 @@ export class SqliteStore implements StorePort, PoolStorePort {
     this.#putEndpoint = put("endpoints", "id, network_id, record", "?, ?, ?");
     this.#putPool = put("pools", "id, record", "?, ?");
     this.#putLease = put("leases", "id, pool_id, record", "?, ?, ?");
+    this.#putSetting = put("settings", "id, record", "?, ?");
     this.#deleteNetwork = remove("networks");
     this.#deleteEndpoint = remove("endpoints");
     this.#deletePool = remove("pools");
@@ -65,6 +75,7 @@ export class SqliteStore implements StorePort, PoolStorePort {
     return {
       networks: this.#records("networks", parseNetworkRecord),
       endpoints: this.#records("endpoints", parseEndpointRecord),
+      settings: this.#records("settings", parseSettingRecord),
     };
   }
 
@@ -74,6 +85,10 @@ export class SqliteStore implements StorePort, PoolStorePort {
 
   putEndpoint(endpoint: Endpoint): void {
     this.#putEndpoint.run(endpoint.id, endpoint.networkId, JSON.stringify(endpoint));
+  }
+
+  putSetting(setting: HostSetting): void {
+    this.#putSetting.run(setting.name, JSON.stringify(setting));
   }
 
   deleteNetwork(id: NetworkId): void {
@@ -111,7 +126,7 @@ export class SqliteStore implements StorePort, PoolStorePort {
     this.#database.close();
   }
 
-  #records<T>(table: "networks" | "endpoints" | "pools" | "leases", parse: (json: string) => T): T[] {
+  #records<T>(table: "networks" | "endpoints" | "settings" | "pools" | "leases", parse: (json: string) => T): T[] {
     const rows = this.#database.prepare(`SELECT id, record FROM ${table}`).all();
     return rows.map((row) => {
       try {

@@ -3,8 +3,15 @@ import type { EndpointId, NetworkId } from "../../src/model/ids.ts";
 import type { IpAddress } from "../../src/model/ip.ts";
 import type { Network } from "../../src/model/network.ts";
 import type { AddressPool, Lease } from "../../src/model/pool.ts";
+import type { HostSetting } from "../../src/model/setting.ts";
 import type { PoolStorePort, StoredPools, StoredState, StorePort } from "../../src/store/port.ts";
-import { parseEndpointRecord, parseLeaseRecord, parseNetworkRecord, parsePoolRecord } from "../../src/store/records.ts";
+import {
+  parseEndpointRecord,
+  parseLeaseRecord,
+  parseNetworkRecord,
+  parsePoolRecord,
+  parseSettingRecord,
+} from "../../src/store/records.ts";
 import { type FakeProcess, throughProcess } from "./fake-process.ts";
 
 /** The same text for the same content, in whatever order its keys came. */
@@ -20,6 +27,7 @@ export class FakeStore implements StorePort, PoolStorePort {
   readonly #pools = new Map<string, string>();
   readonly #leases = new Map<string, { readonly poolId: string; readonly json: string }>();
   readonly #networks = new Map<NetworkId, string>();
+  readonly #settings = new Map<string, string>();
   readonly #endpoints = new Map<EndpointId, { readonly networkId: NetworkId; readonly json: string }>();
 
   /** The disk as this process sees it: writes can be made to fail, or to be its last. */
@@ -28,6 +36,7 @@ export class FakeStore implements StorePort, PoolStorePort {
       "load",
       "putNetwork",
       "putEndpoint",
+      "putSetting",
       "deleteNetwork",
       "deleteEndpoint",
       "close",
@@ -39,6 +48,7 @@ export class FakeStore implements StorePort, PoolStorePort {
     return {
       networks: [...this.#networks.values()].map(parseNetworkRecord),
       endpoints: [...this.#endpoints.values()].map(({ json }) => parseEndpointRecord(json)),
+      settings: [...this.#settings.values()].map(parseSettingRecord),
     };
   }
 
@@ -57,6 +67,10 @@ export class FakeStore implements StorePort, PoolStorePort {
       throw new Error("FOREIGN KEY constraint failed");
     }
     this.#endpoints.set(endpoint.id, { networkId: endpoint.networkId, json: canonicalJson(endpoint) });
+  }
+
+  putSetting(setting: HostSetting): void {
+    this.#settings.set(setting.name, canonicalJson(setting));
   }
 
   deleteNetwork(id: NetworkId): void {

@@ -3,10 +3,13 @@ import { globSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { resolveConfig } from "../../src/daemon/config.ts";
+import { refuseEngineIpam } from "../../src/driver/host-refusals.ts";
 import { defect, type ErrorCode, errorCatalogue, explain, FairwayError, printable } from "../../src/errors.ts";
+import { addressTaken, poolOverlaps } from "../../src/ipam/refusals.ts";
 import { parseNetworkId } from "../../src/model/ids.ts";
-import { parseIpAddress } from "../../src/model/ip.ts";
+import { parseIpAddress, parsePrefix } from "../../src/model/ip.ts";
 import { parseNetworkOptions } from "../../src/options/network-options.ts";
+import { hostNetworkRequest, poolData } from "../fakes/requests.ts";
 
 const documentation = readFileSync(new URL("../../docs/errors.md", import.meta.url), "utf8");
 const sections = new Map(
@@ -61,6 +64,13 @@ describe("docs/errors.md", () => {
     FW1004: () => parseNetworkOptions(new Map([["mode", "routed"]])),
     FW2005: () => resolveConfig({ flags: {}, env: {}, readFile: () => '{"loglevel": "info"}' }),
     FW3003: () => parseIpAddress("10.0.0.01"),
+    FW3009: () => refuseEngineIpam(hostNetworkRequest(1, {}, { ipv4: [poolData("172.18.0.0/16")] })),
+    FW3010: () => {
+      throw poolOverlaps(parsePrefix("10.88.0.0/16"), parsePrefix("10.88.4.0/24"));
+    },
+    FW3011: () => {
+      throw addressTaken(parseIpAddress("10.88.0.2"), parsePrefix("10.88.0.0/24"));
+    },
     FW5001: () => parseNetworkId("../../etc"),
     FW9002: () => {
       throw new Error("unexpected end");

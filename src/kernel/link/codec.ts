@@ -148,12 +148,13 @@ export function activateShare(link: { index: number; alias: string; ipv6: boolea
 }
 
 /** Settings of an interface inside a sandbox that has an address of the host. */
-export function configureFurnished(link: { index: number; note: string }): Buffer {
+export function configureFurnished(link: { index: number; group: number; note: string }): Buffer {
   const devconf = nested(rt.IFLA_INET_CONF, [
     u32Attribute(rt.IPV4_DEVCONF_RP_FILTER, 0),
     u32Attribute(rt.IPV4_DEVCONF_ACCEPT_LOCAL, 1),
   ]);
   return message(rt.RTM_SETLINK, NLM_F_ACK, linkHeader({ index: link.index }), [
+    u32Attribute(rt.IFLA_GROUP, link.group),
     textAttribute(rt.IFLA_IFALIAS, link.note),
     nested(rt.IFLA_AF_SPEC, [nested(rt.AF_INET, [devconf])]),
   ]);

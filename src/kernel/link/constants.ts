@@ -85,5 +85,6 @@ export const FRA_DST = 1;
 export const FRA_SRC = 2;
 export const FRA_IIFNAME = 3;
 export const FRA_PRIORITY = 6;
+export const FRA_SUPPRESS_IFGROUP = 13;
 export const FRA_TABLE = 15;
 export const FR_ACT_TO_TBL = 1;

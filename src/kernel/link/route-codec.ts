@@ -66,6 +66,8 @@ export interface RuleTo {
   readonly to?: IpAddress;
   /** "lo": what this namespace itself sends. */
   readonly input?: string;
+  /** What the table says counts only if it leads to an interface outside this link group. */
+  readonly exceptGroup?: number;
 }
 
 export function addRule(rule: RuleTo): Buffer {
@@ -77,7 +79,8 @@ export function deleteRule(rule: RuleTo): Buffer {
 }
 
 /** struct fib_rule_hdr in include/uapi/linux/fib_rules.h. */
-function ruleMessage(type: number, flags: number, { family, preference, table, from, to, input }: RuleTo): Buffer {
+function ruleMessage(type: number, flags: number, rule: RuleTo): Buffer {
+  const { family, preference, table, from, to, input, exceptGroup } = rule;
   const bits = addressBits(family);
   const header = Buffer.alloc(12);
   header.writeUInt8(addressFamily(family), 0);
@@ -90,6 +93,7 @@ function ruleMessage(type: number, flags: number, { family, preference, table, f
     ...(from === undefined ? [] : [attribute(rt.FRA_SRC, toBytes(from))]),
     ...(input === undefined ? [] : [textAttribute(rt.FRA_IIFNAME, input)]),
     u32Attribute(rt.FRA_PRIORITY, preference),
+    ...(exceptGroup === undefined ? [] : [u32Attribute(rt.FRA_SUPPRESS_IFGROUP, exceptGroup)]),
     u32Attribute(rt.FRA_TABLE, table),
   ]);
 }

@@ -1,7 +1,7 @@
-import { familyOf } from "../../model/ip.ts";
-import { sandboxRulePreferences } from "../../plan/names.ts";
+import { familyOf, type IpAddress } from "../../model/ip.ts";
+import { sandboxRulePreferences, shareLinkGroup } from "../../plan/names.ts";
 import { configureFurnished } from "../link/codec.ts";
-import { RT_TABLE_LOCAL } from "../link/constants.ts";
+import { RT_TABLE_LOCAL, RT_TABLE_MAIN } from "../link/constants.ts";
 import type { LinkInfo } from "../link/parse.ts";
 import { addNeighbour, addRoute, addRule, deleteRule, type RuleTo } from "../link/route-codec.ts";
 import { type Change, Rtnetlink } from "../link/rtnetlink.ts";
@@ -12,6 +12,9 @@ import { type FurnishSpec, isKernelError, type SandboxPort } from "../ports.ts";
 
 /** With strict filtering, packets that the host sends from the address that is the container's too would be dropped. */
 const settings: readonly NamespaceSetting[] = [{ path: ["ipv4", "conf", "all", "rp_filter"], value: "0" }];
+
+/** Every interface begins there (INIT_NETDEV_GROUP in include/linux/netdevice.h), those of other drivers stay there. */
+const groupOfOtherInterfaces = 0;
 
 /** Of a sandbox that has just been left, or of an interface on its way into it. */
 const notThere = ["ENOENT", "ENODEV", "ENETDOWN", "EINVAL"];
@@ -27,11 +30,13 @@ export class Sandboxes implements SandboxPort {
   async furnish(spec: FurnishSpec): Promise<boolean> {
     const sandbox = new Rtnetlink(this.#transport.inside(spec.sandboxKey, settings));
     try {
-      const link = (await sandbox.listLinks()).find(({ kind, mac }) => kind === "veth" && mac === spec.mac);
+      const links = await sandbox.listLinks();
+      const link = links.find(({ kind, mac }) => kind === "veth" && mac === spec.mac);
       if (link?.isUp !== true) {
         return false;
       }
-      await this.#furnish(sandbox, spec, link);
+      const others = links.filter(({ index, group }) => group === shareLinkGroup && index !== link.index);
+      await this.#furnish(sandbox, spec, link, others.length);
       return true;
     } catch (error) {
       if (isKernelError(error, ...notThere)) {
@@ -41,9 +46,12 @@ export class Sandboxes implements SandboxPort {
     }
   }
 
-  async #furnish(sandbox: Rtnetlink, spec: FurnishSpec, { index }: LinkInfo): Promise<void> {
+  async #furnish(sandbox: Rtnetlink, spec: FurnishSpec, { index }: LinkInfo, otherShares: number): Promise<void> {
     const changes: Change[] = [
-      { what: "configure the sandbox's interface", message: configureFurnished({ index, note: spec.note }) },
+      {
+        what: "configure the sandbox's interface",
+        message: configureFurnished({ index, group: shareLinkGroup, note: spec.note }),
+      },
       ...spec.routes.flatMap(({ gateway }) => [
         // Not to depend on the host's answer, which strict reverse path filtering of the host would keep back.
         {
@@ -55,7 +63,10 @@ export class Sandboxes implements SandboxPort {
           message: addRoute({ destination: familyOf(gateway), gateway, index, table: spec.table }),
         },
       ]),
-      ...spec.routes.flatMap((route) => ruleChanges(spec.table, route)),
+      ...spec.routes.flatMap(({ address }) => [
+        ...ruleChanges(spec.table, address),
+        ...mainRuleChanges(address, otherShares),
+      ]),
     ];
     const refusals = await sandbox.attempt(changes);
     const failed = refusals.find((error) => error !== undefined && !["EEXIST", "ENOENT"].includes(error.errno));
@@ -70,7 +81,7 @@ export class Sandboxes implements SandboxPort {
  * a rule comes before that look-up, for what is sent from here only. The look-up is added at its new place before it is
  * taken away from its old one.
  */
-function ruleChanges(table: number, { address }: FurnishSpec["routes"][number]): Change[] {
+function ruleChanges(table: number, address: IpAddress): Change[] {
   const family = familyOf(address);
   const local = (preference: number): RuleTo => ({ family, preference, table: RT_TABLE_LOCAL });
   const { toHost, fromHost } = sandboxRulePreferences;
@@ -80,8 +91,27 @@ function ruleChanges(table: number, { address }: FurnishSpec["routes"][number]):
       what: `add rule to ${address}`,
       message: addRule({ family, preference: toHost, table, to: address, input: "lo" }),
     },
-    // A container with further networks answers where it was asked.
+    // A container with further networks answers where it was asked, whatever its main table says.
     { what: `add rule from ${address}`, message: addRule({ family, preference: fromHost, table, from: address }) },
     { what: "remove first local rule", message: deleteRule(local(0)) },
   ];
+}
+
+/**
+ * The main table is asked before the network's own, and what it says counts when it leads to this network. The kernel
+ * keeps a path's MTU with the route that it found, and a socket that has not chosen its source address finds that one
+ * (__ip_rt_update_pmtu() in net/ipv4/route.c). Where several networks share an address of the host, the group does not
+ * tell one from the other: none of them has the rule then.
+ */
+function mainRuleChanges(address: IpAddress, otherShares: number): Change[] {
+  const rule: RuleTo = {
+    family: familyOf(address),
+    preference: sandboxRulePreferences.mainFromHost,
+    table: RT_TABLE_MAIN,
+  };
+  if (otherShares === 0) {
+    const message = addRule({ ...rule, from: address, exceptGroup: groupOfOtherInterfaces });
+    return [{ what: `add main rule from ${address}`, message }];
+  }
+  return Array.from({ length: otherShares + 1 }, () => ({ what: "remove main rule", message: deleteRule(rule) }));
 }

@@ -1,15 +1,20 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Endpoint } from "../../../src/model/endpoint.ts";
 import { parseIfName } from "../../../src/model/ids.ts";
 import { parseInterfaceAddress } from "../../../src/model/ip.ts";
 import { planBridge, planBridgePort } from "../../../src/plan/bridge.ts";
-import { endpointOf, networkOf } from "../requests.ts";
+import { planSharedLink } from "../../../src/plan/share.ts";
+import { endpointOf, hostNetworkOf, networkOf } from "../requests.ts";
 import type { OpenSubject } from "./subject.ts";
 
 const quiet = { bridgedIpv4Filtered: false, bridgedIpv6Filtered: false };
 const network = networkOf();
 const bridge = planBridge(network);
 const veth = planBridgePort(network, endpointOf(), quiet);
+const hostNetwork = hostNetworkOf();
+const share = planSharedLink(hostNetwork, endpointOf({ ...bothFamilies(), standIn: 7 }, 3));
+const secondShare = planSharedLink(hostNetwork, endpointOf({ ...bothFamilies(), standIn: 8 }, 4));
 const secondVeth = planBridgePort(network, endpointOf({}, 2), quiet);
 
 /** What links do, whoever does it. */
@@ -128,5 +133,74 @@ export function linksContract(open: OpenSubject): void {
       assert.equal(await links.isPresent(parseIfName("fwv0", "interface")), false);
       assert.equal(await links.foreignLink(parseIfName("fwv0", "interface")), undefined);
     });
+
+    test("a pair without a bridge comes, is replaced when it is a leftover, and goes as a whole", async () => {
+      await using subject = await open();
+      const { links } = subject.kernel;
+      await links.addSharedLink(share);
+      await links.addSharedLink(share);
+      await links.addSharedLink(secondShare);
+      assert.deepEqual(
+        await links.listOwned(),
+        [share, secondShare].map(({ host, alias }) => ({ name: host, alias, kind: "veth", peerIsHome: true })),
+      );
+      assert.equal(await links.foreignLink(share.host), undefined);
+      assert.equal(await links.isPresent(share.sandbox), true);
+      links.deleteLater([share.host]);
+      await links.settled();
+      assert.deepEqual([await links.isPresent(share.host), await links.isPresent(share.sandbox)], [false, false]);
+      assert.equal(await links.isPresent(secondShare.host), true);
+      // Its stand-in address is free for another pair.
+      await links.addSharedLink({ ...secondShare, host: share.host, sandbox: share.sandbox, standIns: share.standIns });
+    });
+
+    test("a pair without a bridge, of one family only", async () => {
+      await using subject = await open();
+      const { links } = subject.kernel;
+      for (const index of [0, 1]) {
+        const [gateways, standIns] = [share.gateways, share.standIns].map((both) => both.slice(index, index + 1));
+        await links.addSharedLink({ ...share, gateways: gateways ?? [], standIns: standIns ?? [] });
+        assert.equal(await links.isPresent(share.host), true);
+      }
+    });
+
+    test("a pair without a bridge whose name is somebody else's is FW3007, and stays theirs", async () => {
+      await using subject = await open();
+      const { links } = subject.kernel;
+      await subject.addForeignLink(share.host);
+      await assert.rejects(links.addSharedLink(share), { code: "FW3007" });
+      assert.equal(await links.isPresent(share.host), true);
+      assert.deepEqual([await links.isPresent(share.sandbox), await links.listOwned()], [false, []]);
+    });
+
+    test("a pair without a bridge takes the place of one with, and its name can be used at once", async () => {
+      await using subject = await open();
+      const { links } = subject.kernel;
+      await links.ensureBridge(bridge);
+      await links.addVeth({ ...veth, host: share.host, sandbox: share.sandbox });
+      await links.addSharedLink(share);
+      links.deleteLater([share.host]);
+      await links.addSharedLink(share);
+      await links.settled();
+      assert.equal(await links.isPresent(share.host), true);
+    });
+
+    test("the host's addresses are those of its devices, and none of a pair's or of a device that is not there", async () => {
+      await using subject = await open();
+      const { links } = subject.kernel;
+      const before = await links.hostAddresses();
+      await links.addSharedLink(share);
+      assert.deepEqual(await links.hostAddresses(), before);
+      for (const { device } of before) {
+        const own = before.filter((at) => at.device === device);
+        assert.deepEqual(await links.hostAddresses(device), own);
+      }
+      assert.deepEqual([await links.hostAddresses(share.host), await links.hostAddresses("nosuch")], [[], []]);
+      assert.equal(await links.mtuBytes("nosuch"), undefined);
+    });
   });
+}
+
+function bothFamilies(): Pick<Endpoint, "ipv4" | "ipv6"> {
+  return { ipv4: parseInterfaceAddress("192.0.2.10/32"), ipv6: parseInterfaceAddress("2001:db8::10/128") };
 }

@@ -1,9 +1,24 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { networkStatus } from "../../../src/api/status.ts";
+import { networkStatus, settingsInForce } from "../../../src/api/status.ts";
 import { parseInterfaceAddress } from "../../../src/model/ip.ts";
+import { settingChange } from "../../../src/model/setting.ts";
 import { FakeNames } from "../../fakes/fake-names.ts";
 import { endpointId, endpointOf, ipv6Pool, networkId, networkOf } from "../../fakes/requests.ts";
+
+test("the status shows settings of the host that are still as fairway set them", () => {
+  const forwarding = settingChange(["net", "ipv4", "ip_forward"], "0", "1");
+  const advertisements = settingChange(["net", "ipv6", "conf", "eth0.5", "accept_ra"], "1", "2");
+  const gone = settingChange(["net", "ipv6", "conf", "eth9", "accept_ra"], "1", "2");
+  const values = new Map([
+    [forwarding.path, "0"],
+    [advertisements.path, "2"],
+  ]);
+  assert.deepEqual(
+    settingsInForce([forwarding, advertisements, gone], (path) => values.get(path)),
+    [{ name: "net.ipv6.conf.eth0/5.accept_ra", was: "1", now: "2" }],
+  );
+});
 
 describe("the status of a network", () => {
   const endpoints = [

@@ -26,6 +26,7 @@ function daemon(networks: readonly NetworkStatus[], more: Partial<DaemonStatus> 
     pluginSocket: "/run/docker/plugins/fairway.sock",
     stateDir: "/var/lib/fairway",
     ready: true,
+    settings: [],
     networks,
     ...more,
   };
@@ -53,6 +54,17 @@ describe("fairway status", () => {
         "",
         "details: fairway status --json",
       ].join("\n"),
+    );
+  });
+
+  test("says what was changed on the host, and what it was before", () => {
+    const settings = [
+      { name: "net.ipv4.ip_forward", was: "0", now: "1" },
+      { name: "net.ipv6.conf.eth0/5.accept_ra", was: "1", now: "2" },
+    ];
+    assert.equal(
+      statusText(daemon([], { settings })).split("\n")[2],
+      "changed on this host: net.ipv4.ip_forward 0 -> 1, net.ipv6.conf.eth0/5.accept_ra 1 -> 2",
     );
   });
 

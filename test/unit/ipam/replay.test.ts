@@ -70,7 +70,7 @@ describe("after a restart of the engine, a pool with a subnet", () => {
     room.book.beginReplay();
     room.pool(subnet);
     room.release(poolId, "10.88.0.2");
-    room.address(poolId, { ip: "10.88.0.2" });
+    assert.equal(room.address(poolId, { name: "web" }), "10.88.0.2/24");
     assert.throws(() => room.address(poolId, { ip: "10.88.0.2" }), { code: "FW3011" });
   });
 

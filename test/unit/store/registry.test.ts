@@ -60,7 +60,7 @@ describe("the registry", () => {
     process.failNext("store.deleteNetwork", "EIO");
     assert.throws(() => registry.deleteNetwork(networkId(1)));
     assert.deepEqual([...registry.networks(), ...registry.endpoints()], []);
-    assert.deepEqual(store.load(), { networks: [networkOf()], endpoints: [endpointOf()] });
+    assert.deepEqual(store.load(), { networks: [networkOf()], endpoints: [endpointOf()], settings: [] });
   });
 
   test("has the same answers as a search through everything, whatever happened before", () => {

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { FairwayError } from "../../../src/errors.ts";
 import { parseIfName } from "../../../src/model/ids.ts";
 import { parseInterfaceAddress } from "../../../src/model/ip.ts";
+import { settingChange } from "../../../src/model/setting.ts";
 import { SqliteStore, stateFileName } from "../../../src/store/sqlite-store.ts";
 import { endpointId, endpointOf, ip, ipv6Pool, networkId, networkOf } from "../../fakes/requests.ts";
 
@@ -69,6 +70,17 @@ describe("the SQLite store", () => {
   });
   const { ipv4: _, ...onlyIpv6 } = endpointOf({ ipv6: parseInterfaceAddress("fd00:88:1::3/64") }, 2);
 
+  test("keeps what was changed on the host, the last change of each setting, and refuses a path out of /proc/sys", () => {
+    const store = open();
+    store.putSetting(settingChange(["net", "ipv4", "ip_forward"], "0", "1"));
+    const second = settingChange(["net", "ipv6", "conf", "eth0.5", "accept_ra"], "1", "2");
+    store.putSetting(settingChange(second.path, "0", "2"));
+    store.putSetting(second);
+    assert.deepEqual(open().load().settings, [settingChange(["net", "ipv4", "ip_forward"], "0", "1"), second]);
+    store.putSetting(settingChange(["net", "..", "secret"], "0", "1"));
+    assert.throws(() => open().load(), { code: "FW2004" });
+  });
+
   test("gives back what was written, in another run", () => {
     const store = open();
     const networks = [fullNetwork, networkOf({ state: "creating" }, 2)];
@@ -79,7 +91,7 @@ describe("the SQLite store", () => {
     for (const endpoint of endpoints) {
       store.putEndpoint(endpoint);
     }
-    assert.deepEqual(open().load(), { networks, endpoints });
+    assert.deepEqual(open().load(), { networks, endpoints, settings: [] });
   });
 
   test("replaces a record that is written again, and keeps a network's endpoints then", () => {
@@ -88,7 +100,11 @@ describe("the SQLite store", () => {
     store.putEndpoint(endpointOf());
     store.putNetwork(networkOf());
     store.putEndpoint(endpointOf({ state: "joined" }));
-    assert.deepEqual(store.load(), { networks: [networkOf()], endpoints: [endpointOf({ state: "joined" })] });
+    assert.deepEqual(store.load(), {
+      networks: [networkOf()],
+      endpoints: [endpointOf({ state: "joined" })],
+      settings: [],
+    });
   });
 
   test("deletes a network with its endpoints, an endpoint alone, and what is unknown", () => {
@@ -102,7 +118,7 @@ describe("the SQLite store", () => {
     store.deleteNetwork(networkId(9));
     store.deleteEndpoint(endpointId(2));
     store.deleteEndpoint(endpointId(9));
-    assert.deepEqual(store.load(), { networks: [networkOf({}, 2)], endpoints: [endpointOf({}, 3, 2)] });
+    assert.deepEqual(store.load(), { networks: [networkOf({}, 2)], endpoints: [endpointOf({}, 3, 2)], settings: [] });
   });
 
   test("refuses an endpoint without its network", () => {

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Family } from "../../../../src/model/ip.ts";
+import type { NftElement } from "../../../../src/plan/ruleset.ts";
+import { standInOf } from "../../../../src/plan/stand-in.ts";
 import { waitFor } from "../../../lab/wait.ts";
 import { addresses } from "../host.ts";
 import { hasRightHeaderChecksum, hasRightIcmpChecksum, isIcmpError, parsePacket, quotedBy } from "../packet.ts";
@@ -16,10 +18,16 @@ const pairMtuBytes = 1290;
 /** Too large for the narrow link, not for the others. */
 const largeBytes = 1400;
 const deadlineMs = 5000;
+/** Ports of a server for udp, by family. */
+const careless = { ipv4: 84, ipv6: 86 } as const;
 let world: SharedWorld;
 
 before(async () => {
-  world = await buildSharedWorld();
+  const elements: readonly NftElement[] = [
+    { set: "publish_any4", key: ["udp", careless.ipv4], data: [standInOf(1, "ipv4"), careless.ipv4] },
+    { set: "publish_any6", key: ["udp", careless.ipv6], data: [standInOf(1, "ipv6"), careless.ipv6] },
+  ];
+  world = await buildSharedWorld({ elements });
   await world.far.serve("udp", 90, "far");
   await world.far.serve("tcp", 90, "far".padEnd(100_000, "."));
   await world.shop.sandbox.serve("tcp", 80, "shop".padEnd(100_000, "."));
@@ -94,6 +102,21 @@ for (const family of ["ipv4", "ipv6"] as const satisfies readonly Family[]) {
       });
     });
 
+    test("a container sees every station on its way", async () => {
+      for (const [hops, teller] of [
+        // The host, by whichever of its addresses.
+        ["1", "\\S+"],
+        ["2", client[family]],
+      ] as const) {
+        const option = family === "ipv4" ? "-4" : "-6";
+        const argv = ["ping", option, "-n", "-c", "1", "-W", "3", "-t", hops, far[family]];
+        await assert.rejects(world.shop.sandbox.exec(...argv), (error) => {
+          assert.match(String(error), new RegExp(`From ${teller} .*exceeded`));
+          return true;
+        });
+      }
+    });
+
     test("a container learns of a narrow place on its way, and keeps to it", async () => {
       const { sandbox } = world.shop;
       const quote = { teller: client[family], told: host[family], from: host[family], to: far[family] };
@@ -116,6 +139,18 @@ for (const family of ["ipv4", "ipv6"] as const satisfies readonly Family[]) {
       await world.shop.sandbox.exec("ip", "route", "flush", "cache");
       const answer = await world.far.ask("tcp", host[family], 80);
       assert.equal(answer.length, `shop${".".repeat(99_996)} ${far[family]}`.length);
+    });
+
+    test("a server that does not choose its source address learns of a narrow place, too", async () => {
+      const { sandbox } = world.shop;
+      await sandbox.exec("ip", "route", "flush", "cache");
+      await sandbox.exec("ip", "-6", "route", "flush", "cache");
+      const port = careless[family];
+      const long = "x".repeat(largeBytes);
+      await sandbox.serve("udp", port, long, family === "ipv4" ? "0.0.0.0" : "::");
+      // The first answer is what the kernel learns from.
+      await world.far.ask("udp", host[family], port, { timeoutMs: 500 });
+      assert.equal(await world.far.ask("udp", host[family], port), `${long} ${far[family]}`);
     });
 
     test("the world learns that a container has a narrow link", async () => {

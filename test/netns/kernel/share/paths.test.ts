@@ -92,6 +92,16 @@ for (const protocol of ["tcp", "udp"] as const) {
   }
 }
 
+for (const family of ["ipv4", "ipv6"] as const) {
+  test(`${family}: packets in many pieces arrive whole`, async () => {
+    const large = { bytes: 20_000 };
+    assert.equal(await world.client.ask("udp", host[family], 80, large), `shop ${client[family]}`);
+    assert.equal(await world.shop.sandbox.ask("udp", client[family], 90, large), `client ${host[family]}`);
+    assert.equal(await world.shop.sandbox.ask("udp", host[family], 81, large), `mail ${host[family]}`);
+    assert.equal(await askHere("udp", host[family], 80, large), `shop ${host[family]}`);
+  });
+}
+
 for (const [family, option] of [
   ["ipv4", "-4"],
   ["ipv6", "-6"],

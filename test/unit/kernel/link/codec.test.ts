@@ -124,6 +124,53 @@ test("ip addr add fd00:9::1/64 nodad dev fwb0", () => {
   );
 });
 
+test("ip addr add 169.254.80.1/32 scope link dev fwv0", () => {
+  assertBytes(
+    codec.addLinkAddress(3, parseInterfaceAddress("169.254.80.1/32")),
+    "28000000 1400 0506 00000000 00000000",
+    "02 20 00 fd 03000000",
+    "0800 0200 a9fe5001 0800 0100 a9fe5001",
+  );
+});
+
+test("ip link set fwv0 alias … addrgenmode none up, and rp_filter, accept_local and route_localnet", () => {
+  const settings = "1c00 0180 0800 0800 00000000 0800 1700 01000000 0800 1a00 01000000";
+  assertBytes(
+    codec.activateShare({ index: 3, alias: "fairway:e", ipv6: true }),
+    "60000000 1300 0500 00000000 00000000",
+    "00000000 03000000 01000000 01000000",
+    "0e00 1400 666169727761793a6500 0000",
+    `3000 1a80 2000 0280 ${settings} 0c00 0a80 0500 0800 01000000`,
+  );
+  assertBytes(
+    codec.activateShare({ index: 3, alias: "fairway:e", ipv6: false }),
+    "54000000 1300 0500 00000000 00000000",
+    "00000000 03000000 01000000 01000000",
+    "0e00 1400 666169727761793a6500 0000",
+    `2400 1a80 2000 0280 ${settings}`,
+  );
+});
+
+test("an interface inside a sandbox: alias, rp_filter and accept_local; its state stays the engine's", () => {
+  const settings = "1c00 1a80 1800 0280 1400 0180 0800 0800 00000000 0800 1700 01000000";
+  assertBytes(
+    codec.configureFurnished({ index: 7, group: 0xfa1a, note: "80/tcp=20017" }),
+    "58000000 1300 0500 00000000 00000000",
+    "00000000 07000000 00000000 00000000",
+    "0800 1b00 1afa0000",
+    "1100 1400 38302f7463703d323030313700 000000",
+    settings,
+  );
+  assertBytes(
+    codec.configureFurnished({ index: 7, group: 0xfa1a, note: "" }),
+    "4c000000 1300 0500 00000000 00000000",
+    "00000000 07000000 00000000 00000000",
+    "0800 1b00 1afa0000",
+    "0500 1400 00000000",
+    settings,
+  );
+});
+
 test("ip link set fwv0 group …; ip link delete group …", () => {
   assertBytes(
     codec.setLinkGroup("fwv0", 0xfa18),
