@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { run, tryRun } from "../lab/exec.ts";
 
 const OUR_NAME = /^fw[bvc][0-9a-z]{12}$/;
@@ -36,14 +36,19 @@ export async function engineRules(): Promise<string[]> {
   return found;
 }
 
+const IPV6_CONF = "/proc/sys/net/ipv6/conf";
 const FORWARDING = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"];
 
-/** Settings that the driver switches on and leaves on; returns how to take that back. */
+/** Settings that the driver changes and leaves so; returns how to take that back. */
 export function rememberForwarding(): () => void {
-  const off = FORWARDING.filter((file) => readFileSync(file, "utf8").trim() === "0");
+  const interfaces = readdirSync(IPV6_CONF).map((name) => `${IPV6_CONF}/${name}/accept_ra`);
+  const before = [...FORWARDING, ...interfaces].map((file) => ({ file, value: readFileSync(file, "utf8").trim() }));
   return () => {
-    for (const file of off) {
-      writeFileSync(file, "0");
+    // The kernel resets some when forwarding is switched: in the order in which they were read.
+    for (const { file, value } of before) {
+      if (existsSync(file) && readFileSync(file, "utf8").trim() !== value) {
+        writeFileSync(file, value);
+      }
     }
   };
 }

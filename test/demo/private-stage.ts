@@ -12,8 +12,11 @@ import type { Stage } from "./stage.ts";
 
 const FAIRWAY = path.join(import.meta.dirname, "../../bin/fairway");
 const CGROUPS = "/sys/fs/cgroup";
-/** Forwarding is switched on with the first network and stays on, because others may rely on it by then. */
-const FORWARDING = /^\/proc\/sys\/net\/ipv[46]\/(ip_forward|conf\/[^/]+\/forwarding)[:=]/;
+/**
+ * Forwarding is switched on with the first network and stays on, because others may rely on it by then; with it goes
+ * that the host still listens to routers.
+ */
+const FORWARDING = /^\/proc\/sys\/net\/ipv[46]\/(ip_forward|conf\/[^/]+\/(forwarding|accept_ra))[:=]/;
 
 /** A pretended machine with an engine of its own and a second one, in namespaces: this machine is left alone. */
 export async function openPrivateStage(engine: EngineVersion, progress: Progress): Promise<Stage> {

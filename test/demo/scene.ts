@@ -12,6 +12,8 @@ export const WEB_PORT = 80;
 export const UNPUBLISHED_PORT = 9000;
 /** Of a server on the other host. */
 export const OUTSIDE_PORT = 8081;
+/** Of mode host. */
+export const SHARED_PORT = 18090;
 export const RANGE = { first: 19000, middle: 19050, last: 19099 };
 
 export const NETWORKS: Readonly<Record<string, readonly string[]>> = {
@@ -19,6 +21,7 @@ export const NETWORKS: Readonly<Record<string, readonly string[]>> = {
   "demo-plain": [],
   "demo-other": ["--ipv6", "--subnet", "fd00:fa17:de:2::/64"],
   "demo-vault": ["--internal"],
+  "demo-host": ["--ipam-driver", "fairway", "-o", "mode=host", "-o", "claim=published"],
 };
 
 interface Role {
@@ -42,6 +45,7 @@ const ROLES = {
   peer: { network: "demo-plain", serves: ["80"] },
   stranger: { network: "demo-other", serves: ["80"] },
   safe: { network: "demo-vault", serves: ["80"] },
+  shared: { network: "demo-host", publish: `${SHARED_PORT}:${SHARED_PORT}`, serves: [`${SHARED_PORT}`] },
   teller: { network: "demo-vault", serves: ["80"] },
 } as const satisfies Record<string, Role>;
 
