@@ -117,6 +117,16 @@ describe(`networks of mode host with engine ${engineUnderTest()}`, () => {
     }
   });
 
+  test("with --ipv6 as without: the container has what the host has", async () => {
+    await rig.network("web", ...HOST, "--ipv6");
+    const box = await rig.run("web", "web", { args: ["--expose", "80"] });
+    assert.deepEqual(await addressesOn(box, "eth0"), [`${rig.ipv4}/32`, `${rig.ipv6}/128`].sort());
+    await assertVisits([
+      { from: rig.client, to: rig.ipv4, meets: box.host },
+      { from: rig.client, to: rig.ipv6, meets: box.host },
+    ]);
+  });
+
   test("the MTU is the uplink's, or what the network says", async () => {
     await rig.network("web", ...HOST);
     await rig.network("small", ...HOST, "-o", "mtu=1400");
