@@ -1,7 +1,7 @@
 /** Networks that share the host's address follow it when it changes (DHCP, renumbering). */
 import type { HostAddress } from "../kernel/ports.ts";
 import type { Endpoint, Publication } from "../model/endpoint.ts";
-import type { NetworkId } from "../model/ids.ts";
+import type { EndpointId, NetworkId } from "../model/ids.ts";
 import type { IpAddress } from "../model/ip.ts";
 import type { HostNetwork } from "../model/network.ts";
 import { planPublicationFlows } from "../plan/publish.ts";
@@ -31,8 +31,13 @@ async function follow(
   present: readonly HostAddress[],
   uplink: string | undefined,
 ): Promise<void> {
-  const before = workshop.registry.network(id);
-  if (before?.mode !== "host" || before.state !== "ready") {
+  const recorded = workshop.registry.network(id);
+  if (recorded?.mode !== "host" || recorded.state !== "ready") {
+    return;
+  }
+  // What an earlier look could not bring to its end.
+  const before = await moveEndpoints(workshop, recorded);
+  if (before.moving !== undefined) {
     return;
   }
   const found = chooseShared(before, present, uplink);
@@ -49,11 +54,37 @@ async function follow(
     ...before,
     ...(sharedIpv4 === undefined ? {} : { sharedIpv4 }),
     ...(sharedIpv6 === undefined ? {} : { sharedIpv6 }),
+    moving: {
+      ...(before.sharedIpv4 === undefined ? {} : { sharedIpv4: before.sharedIpv4 }),
+      ...(before.sharedIpv6 === undefined ? {} : { sharedIpv6: before.sharedIpv6 }),
+    },
   };
   workshop.registry.putNetwork(after);
-  for (const endpoint of workshop.registry.endpointsOf(id)) {
-    await workshop.queue.run(endpoint.id, () => moveEndpoint(workshop, before, after, endpoint));
+  await moveEndpoints(workshop, after);
+}
+
+/** The record says until the last one that there are some to move, so that the next look goes on where this one fails. */
+async function moveEndpoints(workshop: Workshop, network: HostNetwork): Promise<HostNetwork> {
+  const { moving, ...settled } = network;
+  if (moving === undefined) {
+    return network;
   }
+  const { sharedIpv4: _ipv4, sharedIpv6: _ipv6, ...rest } = settled;
+  const before: HostNetwork = { ...rest, ...moving };
+  let failures = 0;
+  for (const { id } of workshop.registry.endpointsOf(network.id)) {
+    try {
+      await workshop.queue.run(id, () => moveEndpoint(workshop, before, settled, id));
+    } catch (error) {
+      failures += 1;
+      workshop.log.error("could not follow the host's address", { endpointId: id, error: String(error) });
+    }
+  }
+  if (failures > 0) {
+    return network;
+  }
+  workshop.registry.putNetwork(settled);
+  return settled;
 }
 
 /** Its stand-in address and what the container sees stay; only what the world calls it by changes. */
@@ -61,9 +92,9 @@ async function moveEndpoint(
   workshop: Workshop,
   before: HostNetwork,
   after: HostNetwork,
-  seen: Endpoint,
+  id: EndpointId,
 ): Promise<void> {
-  const endpoint = workshop.registry.endpoint(seen.id);
+  const endpoint = workshop.registry.endpoint(id);
   if (endpoint === undefined) {
     return;
   }

@@ -26,9 +26,10 @@ async function reclaim(workshop: Workshop, owner: string, publications: readonly
   }
 }
 
-/** One port that is lost must not cost the others theirs. */
+/** What is lost must not cost the others theirs: other ports, and other addresses of the same port. */
 async function reclaimOneByOne({ kernel, log }: Workshop, owner: string, claims: readonly PortClaim[]): Promise<void> {
-  for (const claim of claims) {
+  const singly = claims.flatMap((claim) => claim.addresses.map((address) => ({ ...claim, addresses: [address] })));
+  for (const claim of singly) {
     const conflict = await kernel.hostPorts.claim(owner, [claim]);
     if (!Array.isArray(conflict)) {
       log.warn("a published port was taken by another process meanwhile", { owner, conflict });

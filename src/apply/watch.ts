@@ -23,7 +23,11 @@ export function watchLinks(workshop: Workshop, monitor: LinkMonitorPort, ready: 
     }
   });
   monitor.onAddressChange(() => {
-    ready.then(() => followHostAddresses(workshop)).catch(report);
+    ready
+      .then(() => followHostAddresses(workshop))
+      .catch((error: unknown) => {
+        workshop.log.error("could not follow the host's address", { error: String(error) });
+      });
   });
   monitor.onOverrun(() => {
     ready.then(() => reconcile(workshop)).catch(report);

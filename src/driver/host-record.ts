@@ -1,7 +1,7 @@
 /** From a request and its options to the record of a network that shares the host's address. Pure. */
 import { FairwayError } from "../errors.ts";
 import { addressBits, type Family, familyOf, type IpAddress, type Prefix, prefixLengthOf } from "../model/ip.ts";
-import type { HostNetwork } from "../model/network.ts";
+import type { HostNetwork, Network } from "../model/network.ts";
 import { checkMtuForIpv6, type HostOptions } from "../options/network-options.ts";
 import { freeGateway, isOwnGateway } from "../plan/gateways.ts";
 import { type AddressAt, chooseShared } from "../plan/shared-address.ts";
@@ -21,6 +21,8 @@ export interface HostSurroundings {
   /** Interface with the default route. */
   readonly uplink: string | undefined;
   readonly isGatewayTaken: (gateway: IpAddress) => boolean;
+  /** The network itself, when the engine repeats its request: what was chosen freely then is so again. */
+  readonly before: Network | undefined;
 }
 
 /**
@@ -102,10 +104,14 @@ function sameMembers(a: readonly IpAddress[], b: readonly IpAddress[]): boolean 
 }
 
 /** Our IPAM driver has chosen one already, by which it knows the network again; otherwise any free one. */
-function gatewayOf(family: Family, pools: readonly PoolData[], { isGatewayTaken }: HostSurroundings): IpAddress {
+function gatewayOf(family: Family, pools: readonly PoolData[], surroundings: HostSurroundings): IpAddress {
+  const { isGatewayTaken, before } = surroundings;
   const given = pools.map(({ gateway }) => gateway?.slice(0, gateway.indexOf("/")) as IpAddress | undefined)[0];
   if (given !== undefined && isOwnGateway(given)) {
     return given;
+  }
+  if (before?.mode === "host") {
+    return family === "ipv4" ? before.gatewayIpv4 : before.gatewayIpv6;
   }
   const gateway = freeGateway(family, isGatewayTaken);
   if (gateway === undefined) {

@@ -1,7 +1,6 @@
 /** Why a network cannot share the host's address, each time with the command that would work. */
 import { FairwayError } from "../errors.ts";
 import type { IpAddress, Prefix } from "../model/ip.ts";
-import { quote } from "../options/quote.ts";
 import type { AddressAt } from "../plan/shared-address.ts";
 import type { CreateNetworkRequest } from "./driver.ts";
 
@@ -46,11 +45,16 @@ export function refuseStranger(
 ): void {
   const found = present.find((at) => at.address === address);
   if (found === undefined) {
+    const atParent = present.find(({ device }) => device === parent);
+    const other = atParent ?? present[0];
     throw new FairwayError({
       code: "FW3009",
       what: `${address} is not an address of this host`,
       why: `its addresses are ${present.map((at) => at.address).join(", ") || "none"}`,
-      fix: `type: ${command(request, { host_ip: present[0]?.address })}`,
+      fix:
+        other === undefined
+          ? "give the host an address first"
+          : `type: ${command(request, { host_ip: other.address, ...(atParent === undefined ? { parent: undefined } : {}) })}`,
     });
   }
   if (parent !== undefined && found.device !== parent) {
@@ -92,6 +96,7 @@ function command(request: CreateNetworkRequest, changes: Readonly<Record<string,
   return ["docker network create -d fairway --ipam-driver fairway", ...words, "NAME"].join(" ");
 }
 
+/** For a shell. */
 function plain(word: string): string {
-  return /^[\w.:,=/-]+$/.test(word) ? word : quote(word);
+  return /^[\w.:,=/-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -89,9 +89,14 @@ export function sameNetwork(a: Network, b: Network): boolean {
 }
 
 function comparable(network: Network): Record<string, unknown> {
-  const entries = Object.entries({ ...network, state: undefined, mtu: undefined }).filter(
-    ([, value]) => value !== undefined,
-  );
+  const ofTheHost = {
+    state: undefined,
+    mtu: undefined,
+    sharedIpv4: undefined,
+    sharedIpv6: undefined,
+    moving: undefined,
+  };
+  const entries = Object.entries({ ...network, ...ofTheHost }).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 

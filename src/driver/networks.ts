@@ -87,6 +87,7 @@ async function networkRecord(context: DriverContext, request: CreateNetworkReque
     addresses,
     uplink: uplink?.name,
     isGatewayTaken: (gateway: IpAddress) => registry.networkAt(gateway) !== undefined,
+    before: registry.network(request.networkId),
   };
   return hostRecord(
     request,

@@ -131,7 +131,10 @@ export class AddressBook implements Ipam {
    * A gateway of its own is what a network of mode host is known by: the engine hands it to the network driver, which is
    * told nothing else about the pool.
    */
-  #requestShared({ subnet, ipv6 }: PoolRequest): PoolReply {
+  #requestShared({ subnet, range, ipv6 }: PoolRequest): PoolReply {
+    if (range !== undefined) {
+      throw notInSubnet(`range ${range}`, subnet ?? "the host's own address");
+    }
     const family = ipv6 || (subnet !== undefined && familyOf(subnet) === "ipv6") ? "ipv6" : "ipv4";
     const gateway = freeGateway(
       family,
@@ -147,7 +150,7 @@ export class AddressBook implements Ipam {
   }
 
   #requestSubnet(subnet: Prefix, range: Prefix | undefined): PoolReply {
-    if (range !== undefined && !prefixContains(subnet, range.slice(0, range.indexOf("/")) as IpAddress)) {
+    if (range !== undefined && !isInside(range, subnet)) {
       throw notInSubnet(`range ${range}`, subnet);
     }
     for (const { pool } of this.#subnetPools()) {
@@ -179,6 +182,9 @@ export class AddressBook implements Ipam {
   #requestSharedAddress(pool: SharedPool, { address, isGateway }: AddressRequest): InterfaceAddress {
     if (isGateway) {
       return wholeAddress(address === undefined ? pool.gateway : this.#takeOver(pool, address));
+    }
+    if (address === undefined) {
+      this.#giveUpForgottenGateways();
     }
     const network = this.#registry.networkAt(pool.gateway);
     const shared = network?.mode === "host" ? sharedAddress(network, pool) : undefined;
@@ -247,6 +253,15 @@ export class AddressBook implements Ipam {
     }
   }
 
+  /** The same for networks that share the host's address. */
+  #giveUpForgottenGateways(): void {
+    for (const { id, gateway } of this.#shared.values()) {
+      if (this.#unconfirmed.has(id) && this.#registry.networkAt(gateway) === undefined) {
+        this.releasePool(id);
+      }
+    }
+  }
+
   #put(leases: SubnetLeases, lease: Lease): void {
     this.#store.putLease(lease);
     leases.put(lease);
@@ -266,6 +281,9 @@ export class AddressBook implements Ipam {
     if (shared !== undefined) {
       this.#sharedGateways.delete(shared.gateway);
     }
+    for (const { address } of this.#subnets.get(id)?.held() ?? []) {
+      this.#unconfirmed.delete(leaseKey(id, address));
+    }
     this.#shared.delete(id);
     this.#subnets.delete(id);
     this.#unconfirmed.delete(id);
@@ -274,6 +292,11 @@ export class AddressBook implements Ipam {
   #subnetPools(): { readonly pool: SubnetPool; readonly leases: SubnetLeases }[] {
     return [...this.#subnets.values()].map((leases) => ({ pool: leases.pool, leases }));
   }
+}
+
+function isInside(range: Prefix, subnet: Prefix): boolean {
+  const isSmaller = prefixLengthOf(range) >= prefixLengthOf(subnet);
+  return isSmaller && prefixContains(subnet, range.slice(0, range.indexOf("/")) as IpAddress);
 }
 
 function sharedAddress(network: HostNetwork, { family }: SharedPool): IpAddress | undefined {

@@ -11,6 +11,7 @@ export class SubnetLeases {
   /** In the order of their release. */
   readonly #resting = new Map<IpAddress, Lease>();
   readonly #restingByHolder = new Map<string, IpAddress>();
+  readonly #first: bigint;
   readonly #last: bigint;
   /** The next address that nobody has ever had. */
   #next: bigint;
@@ -18,6 +19,7 @@ export class SubnetLeases {
   constructor(pool: SubnetPool, leases: readonly Lease[]) {
     this.pool = pool;
     const [first, last] = usableBounds(pool);
+    this.#first = first;
     this.#next = first;
     this.#last = last;
     for (const lease of leases.toSorted((a, b) => (a.releasedAtMs ?? 0) - (b.releasedAtMs ?? 0))) {
@@ -49,7 +51,7 @@ export class SubnetLeases {
   }
 
   put(lease: Lease): void {
-    this.delete(lease.address);
+    this.#drop(lease.address);
     if (lease.releasedAtMs === undefined) {
       this.#held.set(lease.address, lease);
       return;
@@ -60,7 +62,16 @@ export class SubnetLeases {
     }
   }
 
+  /** As if nobody had ever had it. */
   delete(address: IpAddress): void {
+    this.#drop(address);
+    const value = toBigInt(address);
+    if (this.#first <= value && value < this.#next) {
+      this.#next = value;
+    }
+  }
+
+  #drop(address: IpAddress): void {
     const holder = this.#resting.get(address)?.holder;
     if (holder !== undefined && this.#restingByHolder.get(holder) === address) {
       this.#restingByHolder.delete(holder);

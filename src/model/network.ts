@@ -57,6 +57,13 @@ export interface HostNetwork extends NetworkBase {
   /** The shared addresses as last seen on the host. */
   readonly sharedIpv4?: IpAddress;
   readonly sharedIpv6?: IpAddress;
+  /** While endpoints are being moved from these addresses to the shared ones. */
+  readonly moving?: FormerAddresses;
+}
+
+export interface FormerAddresses {
+  readonly sharedIpv4?: IpAddress;
+  readonly sharedIpv6?: IpAddress;
 }
 
 export interface PortRange {

@@ -57,6 +57,7 @@ const hostNetwork = z.object({
   dynamicPorts: z.object({ first: port, last: port }),
   sharedIpv4: address.optional(),
   sharedIpv6: address.optional(),
+  moving: z.object({ sharedIpv4: address.optional(), sharedIpv6: address.optional() }).optional(),
 });
 
 const addressPool = z.discriminatedUnion("kind", [

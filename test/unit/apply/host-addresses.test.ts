@@ -140,6 +140,32 @@ describe("when the host's address changes", () => {
     assert.deepEqual(elements(/uplinks/), ["element uplinks { eth1 }"]);
   });
 
+  test("one container's failure costs the others nothing, and is made good at the next look", async () => {
+    await attach(2);
+    host.run.process.failNext("store.putEndpoint", "ENOSPC");
+    await renumber(at("192.0.2.77"), old6);
+    assert.equal(elements(/192\.0\.2\.77 . tcp . 82 /).length, 1);
+    assert.equal(elements(/192\.0\.2\.77 . tcp . 81 /).length, 0);
+    await renumber(at("192.0.2.77"), old6);
+    assert.deepEqual(elements(/192\.0\.2\.10 . tcp/), []);
+    assert.ok(sockets().includes("tcp 192.0.2.77:81"));
+    assert.equal(warnings().length, 1);
+  });
+
+  test("a daemon that ends in the middle goes on when it starts again, also when the address has changed again", async () => {
+    for (const address of ["192.0.2.77", "192.0.2.88"]) {
+      host.run.process.failNext("store.putEndpoint", "EIO");
+      await renumber(at(address), old6);
+      host.kill();
+      await host.start();
+      await host.quiet();
+      assert.deepEqual(shared(), [address, "2001:db8::10"]);
+      assert.equal(elements(/192\.0\.2\.\d+ . tcp . 8(1|080) /).length, 2);
+      assert.ok(sockets().includes(`tcp ${address}:81`), sockets().join());
+      assert.ok(sockets().includes(`tcp ${address}:8080`));
+    }
+  });
+
   test("and back again leaves everything as it was", async () => {
     const before = host.kernel.transcript();
     await renumber(at("192.0.2.77"), old6);

@@ -40,6 +40,18 @@ describe("networks that share the host's address", () => {
     assert.equal(host.kernel.transcript(), before.replace(/(forward(ing)?) = 0/g, "$1 = 1"));
   });
 
+  test("a request that the engine repeats is the same network, whatever has changed on the host meanwhile", async () => {
+    for (const ipv4 of [undefined, [poolData("0.0.0.0/0", undefined, "null")]]) {
+      const request = hostNetworkRequest(1, {}, ipv4 === undefined ? {} : { ipv4 });
+      await host.driver.createNetwork(request, fakeCall());
+      const before = host.kernel.transcript();
+      host.kernel.links.addresses = [{ address: ip("192.0.2.77"), device: "eth0" }];
+      await host.driver.createNetwork(request, fakeCall());
+      assert.equal(host.kernel.transcript(), before);
+      await host.driver.deleteNetwork(networkId(1), fakeCall());
+    }
+  });
+
   test("a host without IPv6 gets no IPv6 forwarding", async () => {
     host.kernel.links.addresses = [{ address: ip("192.0.2.10"), device: "eth0" }];
     await create();

@@ -17,6 +17,7 @@ const usual: HostSurroundings = {
   ],
   uplink: "eth0",
   isGatewayTaken: () => false,
+  before: undefined,
 };
 const mtus = new Map([
   ["eth0", 1500],
@@ -123,7 +124,7 @@ describe("refusals show the command that works", () => {
     const text = refusal({ parent: "eth1", claim: "published", host_ip: "192.0.2.10, 2001:db8::10" }, engineIpam);
     assert.ok(
       text.includes(
-        `${create} -o mode=host -o parent=eth1 -o claim=published -o "host_ip=192.0.2.10, 2001:db8::10" NAME`,
+        `${create} -o mode=host -o parent=eth1 -o claim=published -o 'host_ip=192.0.2.10, 2001:db8::10' NAME`,
       ),
       text,
     );
@@ -147,7 +148,17 @@ describe("refusals show the command that works", () => {
     assert.match(text, /why: its addresses are 192\.0\.2\.10, 2001:db8::10, 198\.51\.100\.1, 192\.0\.2\.11\n/);
     assert.ok(text.includes(`fix: type: ${create} -o mode=host -o host_ip=192.0.2.10 NAME  [FW3009,`), text);
     assert.match(refusal({}, { ipv4: [poolData("192.0.2.99/32", undefined, "fairway")] }), /^192\.0\.2\.99 is not an/);
-    assert.match(refusal({ host_ip: "192.0.2.10" }, {}, { addresses: [] }), /why: its addresses are none\n/);
+    assert.match(
+      refusal({ host_ip: "192.0.2.10" }, {}, { addresses: [] }),
+      /why: its addresses are none\n {2}fix: give the host an address first {2}\[FW3009/,
+    );
+  });
+
+  test("with a parent, the command names an address of that one, or leaves the parent out", () => {
+    const atParent = refusal({ parent: "eth1", host_ip: "192.0.2.99" });
+    assert.ok(atParent.includes(`${create} -o mode=host -o parent=eth1 -o host_ip=198.51.100.1 NAME`), atParent);
+    const elsewhere = refusal({ parent: "eth7", host_ip: "192.0.2.99" });
+    assert.ok(elsewhere.includes(`${create} -o mode=host -o host_ip=192.0.2.10 NAME`), elsewhere);
   });
 
   test("an address of another interface than the parent: FW1003", () => {

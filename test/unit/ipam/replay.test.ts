@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { parseInterfaceAddress } from "../../../src/model/ip.ts";
-import { endpointOf, hostNetworkOf, networkOf } from "../../fakes/requests.ts";
+import { endpointOf, hostNetworkOf, ip, networkOf } from "../../fakes/requests.ts";
 import { BookRoom } from "./room.ts";
 
 const subnet = "10.88.0.0/24";
@@ -155,4 +155,21 @@ describe("after a restart of the engine, a pool of the host's own address", () =
     assert.equal(room.address(poolId), "192.0.2.10/32");
     assert.equal(room.pool().gateway, "169.254.80.2/32");
   });
+});
+
+test("after a restart of the engine, gateways of networks that it has forgotten are free for others", () => {
+  const room = new BookRoom();
+  const [known, forgotten, foreign] = [room.pool(), room.pool(), room.pool()];
+  room.registry.putNetwork(hostNetworkOf());
+  room.registry.putNetwork(hostNetworkOf({ gatewayIpv4: ip("169.254.80.3"), gatewayIpv6: ip("fe80::fa17:0:3") }, 3));
+  room.book.beginReplay();
+  const again = room.pool();
+  room.gateway(again.poolId, known.gateway?.split("/")[0] ?? "");
+  const ids = () => room.store.loadPools().pools.map(({ id }) => id);
+  room.address(again.poolId, { ip: "192.0.2.10" });
+  assert.ok(ids().includes(forgotten.poolId), "it may be about to be repeated");
+  room.address(again.poolId);
+  // The network driver knows the third: its network is there.
+  assert.deepEqual(ids().sort(), [again.poolId, foreign.poolId].sort());
+  assert.equal(room.pool().gateway, forgotten.gateway);
 });

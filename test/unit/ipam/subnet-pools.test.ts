@@ -160,6 +160,27 @@ describe("pools with a subnet", () => {
     });
   }
 
+  test("a range that reaches beyond the subnet is refused", () => {
+    for (const range of ["10.88.0.0/23", "10.88.0.0/16"]) {
+      assert.throws(() => room.pool("10.88.0.0/24", { range }), { code: "FW3010" });
+    }
+    assert.equal(room.pool("10.88.0.0/24", { range: "10.88.0.0/24" }).subnet, "10.88.0.0/24");
+  });
+
+  test("a range of the host's own address is refused", () => {
+    for (const subnet of [undefined, "192.0.2.10/32"]) {
+      assert.throws(() => room.pool(subnet, { range: "10.88.0.0/24" }), { code: "FW3010" });
+    }
+  });
+
+  test("a gateway that was given back is an address like others again", () => {
+    const { poolId } = room.pool("10.88.0.0/30");
+    assert.equal(room.gateway(poolId), "10.88.0.1/30");
+    room.release(poolId, "10.88.0.1");
+    assert.equal(room.gateway(poolId, "10.88.0.2"), "10.88.0.2/30");
+    assert.equal(room.address(poolId), "10.88.0.1/30");
+  });
+
   test("a range elsewhere is refused, also one of the other family", () => {
     for (const range of ["10.99.0.0/25", "10.88.1.0/25", "fd00:88::/96"]) {
       assert.throws(() => room.pool("10.88.0.0/24", { range }), {
