@@ -152,6 +152,24 @@ describe("when the host's address changes", () => {
     assert.equal(warnings().length, 1);
   });
 
+  test("a start that cannot have one address of a port any more holds the others", async () => {
+    host.kill();
+    host.kernel.hostPorts.addForeign({
+      protocol: "tcp",
+      address: ip("192.0.2.10"),
+      port: 81,
+      holder: "nginx (pid 812)",
+    });
+    await host.start();
+    await host.quiet();
+    const held = host.kernel.hostPorts
+      .sockets()
+      .filter(({ port: number, owner }) => number === 81 && owner !== undefined);
+    assert.deepEqual(held.map(({ address }) => address).sort(), ["127.0.0.1", "2001:db8::10", "::1"]);
+    host.kernel.hostPorts.releaseAll();
+    await host.restart();
+  });
+
   test("a daemon that ends in the middle goes on when it starts again, also when the address has changed again", async () => {
     for (const address of ["192.0.2.77", "192.0.2.88"]) {
       host.run.process.failNext("store.putEndpoint", "EIO");
@@ -185,6 +203,7 @@ describe("when the host's address changes", () => {
     assert.ok(sockets().includes("tcp 192.0.2.77:8080"));
     assert.match(host.log.lines.join("\n"), /warn a published port was taken by another process meanwhile/);
     host.kernel.hostPorts.releaseAll();
+    await host.restart();
     await host.restart();
   });
 
