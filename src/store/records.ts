@@ -22,8 +22,7 @@ const pool = z.object({
   gateway: interfaceAddress.optional(),
 });
 
-const bridgeNetwork = z.object({
-  mode: z.literal("bridge"),
+const networkBase = z.object({
   id: networkId,
   state: z.enum(["creating", "ready", "deleting"]),
   internal: z.boolean(),
@@ -31,6 +30,10 @@ const bridgeNetwork = z.object({
   ipv6: z.array(pool),
   ifNamePrefix: z.string(),
   mtu: z.int(),
+});
+
+const bridgeNetwork = networkBase.extend({
+  mode: z.literal("bridge"),
   bridge: ifName,
   bridgeMac: mac,
   icc: z.boolean(),
@@ -40,15 +43,8 @@ const bridgeNetwork = z.object({
   publishAddresses: z.array(address),
 });
 
-const hostNetwork = z.object({
+const hostNetwork = networkBase.extend({
   mode: z.literal("host"),
-  id: networkId,
-  state: z.enum(["creating", "ready", "deleting"]),
-  internal: z.boolean(),
-  ipv4: z.array(pool),
-  ipv6: z.array(pool),
-  ifNamePrefix: z.string(),
-  mtu: z.int(),
   gatewayIpv4: address,
   gatewayIpv6: address,
   parent: ifName.optional(),
