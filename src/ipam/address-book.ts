@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Logger } from "../log.ts";
 import {
   addressBits,
@@ -9,28 +8,15 @@ import {
   prefixContains,
   prefixesOverlap,
   prefixLengthOf,
-  wholeAddress,
 } from "../model/ip.ts";
-import type { HostNetwork } from "../model/network.ts";
-import type { AddressPool, Lease, SharedPool, SubnetPool } from "../model/pool.ts";
-import { freeGateway, isOwnGateway } from "../plan/gateways.ts";
+import type { AddressPool, Lease, SubnetPool } from "../model/pool.ts";
 import type { PoolStorePort } from "../store/port.ts";
 import type { Registry } from "../store/registry.ts";
 import type { AddressRequest, Ipam, PoolReply, PoolRequest } from "./ipam.ts";
-import {
-  addressTaken,
-  noAddressLeft,
-  noNetworkShares,
-  noSharedGateway,
-  notInSubnet,
-  poolOverlaps,
-  unknownOption,
-  unknownPool,
-} from "./refusals.ts";
+import { newPoolId } from "./pool-id.ts";
+import { addressTaken, noAddressLeft, notInSubnet, poolOverlaps, unknownOption, unknownPool } from "./refusals.ts";
+import { SharedPools } from "./shared-pools.ts";
 import { isUsable, SubnetLeases } from "./subnet-leases.ts";
-
-/** A pool that names no subnet: the host's own address, whichever that is. */
-const anyPrefix = { ipv4: "0.0.0.0/0" as Prefix, ipv6: "::/0" as Prefix };
 
 export interface AddressBookParts {
   readonly store: PoolStorePort;
@@ -46,8 +32,7 @@ export class AddressBook implements Ipam {
   readonly #registry: Registry;
   readonly #log: Logger;
   readonly #nowMs: () => number;
-  readonly #shared = new Map<string, SharedPool>();
-  readonly #sharedGateways = new Map<IpAddress, string>();
+  readonly #shared: SharedPools;
   readonly #subnets = new Map<string, SubnetLeases>();
   /** Pools and "pool address" pairs that the engine has not asked for since it started. */
   readonly #unconfirmed = new Set<string>();
@@ -57,6 +42,7 @@ export class AddressBook implements Ipam {
     this.#registry = registry;
     this.#log = log;
     this.#nowMs = nowMs;
+    this.#shared = new SharedPools(store, registry);
     const { pools, leases } = store.loadPools();
     const byPool = Map.groupBy(leases, ({ poolId }) => poolId);
     for (const pool of pools) {
@@ -65,11 +51,10 @@ export class AddressBook implements Ipam {
   }
 
   beginReplay(): void {
+    this.#shared.beginReplay();
     this.#unconfirmed.clear();
-    for (const id of [...this.#shared.keys(), ...this.#subnets.keys()]) {
-      this.#unconfirmed.add(id);
-    }
     for (const { pool, leases } of this.#subnetPools()) {
+      this.#unconfirmed.add(pool.id);
       for (const { address } of leases.held()) {
         this.#unconfirmed.add(leaseKey(pool.id, address));
       }
@@ -86,7 +71,7 @@ export class AddressBook implements Ipam {
       prefixLengthOf(subnet) === 0 ||
       prefixLengthOf(subnet) === addressBits(familyOf(subnet))
     ) {
-      return this.#requestShared(request);
+      return this.#shared.request(request);
     }
     return this.#requestSubnet(subnet, request.range);
   }
@@ -97,9 +82,9 @@ export class AddressBook implements Ipam {
   }
 
   requestAddress(request: AddressRequest): InterfaceAddress {
-    const shared = this.#shared.get(request.poolId);
+    const shared = this.#shared.find(request.poolId);
     if (shared !== undefined) {
-      return this.#requestSharedAddress(shared, request);
+      return this.#shared.requestAddress(shared, request);
     }
     const leases = this.#subnets.get(request.poolId);
     if (leases === undefined) {
@@ -125,28 +110,6 @@ export class AddressBook implements Ipam {
     } else if (lease.releasedAtMs === undefined) {
       this.#put(leases, { ...lease, releasedAtMs: this.#nowMs() });
     }
-  }
-
-  /**
-   * A gateway of its own is what a network of mode host is known by: the engine hands it to the network driver, which is
-   * told nothing else about the pool.
-   */
-  #requestShared({ subnet, range, ipv6 }: PoolRequest): PoolReply {
-    if (range !== undefined) {
-      throw notInSubnet(`range ${range}`, subnet ?? "the host's own address");
-    }
-    const family = ipv6 || (subnet !== undefined && familyOf(subnet) === "ipv6") ? "ipv6" : "ipv4";
-    const gateway = freeGateway(
-      family,
-      (one) => this.#sharedGateways.has(one) || this.#registry.networkAt(one) !== undefined,
-    );
-    if (gateway === undefined) {
-      throw noSharedGateway();
-    }
-    const pool: SharedPool = { kind: "shared", id: newPoolId("host"), family, gateway };
-    this.#store.putPool(pool);
-    this.#remember(pool, []);
-    return { poolId: pool.id, subnet: subnet ?? anyPrefix[family], gateway: wholeAddress(gateway) };
   }
 
   #requestSubnet(subnet: Prefix, range: Prefix | undefined): PoolReply {
@@ -176,40 +139,6 @@ export class AddressBook implements Ipam {
     this.#store.putPool(pool);
     this.#remember(pool, []);
     return { poolId: pool.id, subnet };
-  }
-
-  /** A gateway that is asked for by its number is one that the engine had from us before it was restarted. */
-  #requestSharedAddress(pool: SharedPool, { address, isGateway }: AddressRequest): InterfaceAddress {
-    if (isGateway) {
-      return wholeAddress(address === undefined ? pool.gateway : this.#takeOver(pool, address));
-    }
-    if (address === undefined) {
-      this.#giveUpForgottenGateways();
-    }
-    const network = this.#registry.networkAt(pool.gateway);
-    const shared = network?.mode === "host" ? sharedAddress(network, pool) : undefined;
-    if (shared === undefined) {
-      throw noNetworkShares(pool.family, network !== undefined);
-    }
-    if (address !== undefined && address !== shared) {
-      throw notInSubnet(`address ${address}`, `${shared}/${addressBits(pool.family)}`);
-    }
-    return wholeAddress(shared);
-  }
-
-  #takeOver(pool: SharedPool, gateway: IpAddress): IpAddress {
-    const holder = this.#sharedGateways.get(gateway);
-    if (!isOwnGateway(gateway) || (holder !== undefined && holder !== pool.id && !this.#unconfirmed.has(holder))) {
-      throw noSharedGateway(gateway);
-    }
-    if (holder !== undefined && holder !== pool.id) {
-      this.releasePool(holder);
-    }
-    this.#forget(pool.id);
-    const moved: SharedPool = { ...pool, gateway };
-    this.#store.putPool(moved);
-    this.#remember(moved, []);
-    return gateway;
   }
 
   #choose(leases: SubnetLeases, { name, mac, isGateway }: AddressRequest): IpAddress {
@@ -253,15 +182,6 @@ export class AddressBook implements Ipam {
     }
   }
 
-  /** The same for networks that share the host's address. */
-  #giveUpForgottenGateways(): void {
-    for (const { id, gateway } of this.#shared.values()) {
-      if (this.#unconfirmed.has(id) && this.#registry.networkAt(gateway) === undefined) {
-        this.releasePool(id);
-      }
-    }
-  }
-
   #put(leases: SubnetLeases, lease: Lease): void {
     this.#store.putLease(lease);
     leases.put(lease);
@@ -269,22 +189,17 @@ export class AddressBook implements Ipam {
 
   #remember(pool: AddressPool, leases: readonly Lease[]): void {
     if (pool.kind === "shared") {
-      this.#shared.set(pool.id, pool);
-      this.#sharedGateways.set(pool.gateway, pool.id);
+      this.#shared.remember(pool);
     } else {
       this.#subnets.set(pool.id, new SubnetLeases(pool, leases));
     }
   }
 
   #forget(id: string): void {
-    const shared = this.#shared.get(id);
-    if (shared !== undefined) {
-      this.#sharedGateways.delete(shared.gateway);
-    }
+    this.#shared.forget(id);
     for (const { address } of this.#subnets.get(id)?.held() ?? []) {
       this.#unconfirmed.delete(leaseKey(id, address));
     }
-    this.#shared.delete(id);
     this.#subnets.delete(id);
     this.#unconfirmed.delete(id);
   }
@@ -297,15 +212,6 @@ export class AddressBook implements Ipam {
 function isInside(range: Prefix, subnet: Prefix): boolean {
   const isSmaller = prefixLengthOf(range) >= prefixLengthOf(subnet);
   return isSmaller && prefixContains(subnet, range.slice(0, range.indexOf("/")) as IpAddress);
-}
-
-function sharedAddress(network: HostNetwork, { family }: SharedPool): IpAddress | undefined {
-  return family === "ipv4" ? network.sharedIpv4 : network.sharedIpv6;
-}
-
-/** The engine keeps it and shows it to nobody. */
-function newPoolId(what: string): string {
-  return `fairway/${what}/${randomBytes(6).toString("hex")}`;
 }
 
 function leaseKey(poolId: string, address: IpAddress): string {
