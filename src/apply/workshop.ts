@@ -27,6 +27,8 @@ export class Workshop {
   readonly keeper: Keeper;
   readonly furnisher: Furnisher;
   readonly log: Logger;
+  /** Endpoints that were joined since this process began: their engine may be about to move the interface. */
+  readonly joinedHere = new Set<EndpointId>();
   #uplink: string | undefined;
 
   constructor(parts: { registry: Registry; kernel: Kernel; log: Logger }) {
@@ -72,6 +74,7 @@ export class Workshop {
     if (endpoint === undefined) {
       return;
     }
+    this.joinedHere.delete(id);
     this.recordInAnyCase(() => this.registry.deleteEndpoint(id));
     await this.unpublish(endpoint);
     await this.unclaim(endpoint);

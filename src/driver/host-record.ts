@@ -9,6 +9,7 @@ import type { CreateNetworkRequest, PoolData } from "./driver.ts";
 import {
   refuseEngineIpam,
   refuseInternal,
+  refuseMissingFamily,
   refuseStranger,
   refuseSubnet,
   refuseWithoutAddress,
@@ -48,6 +49,7 @@ export function hostRecord(
   if (address === undefined) {
     refuseWithoutAddress(request, options.parent, surroundings);
   }
+  refuseMissingFamily(request, shared);
   const device = surroundings.addresses.find((at) => at.address === address)?.device ?? "";
   const mtu = options.mtu ?? mtuBytes.get(device) ?? defaultMtuBytes;
   checkMtuForIpv6(mtu, shared.ipv6 !== undefined);
@@ -113,7 +115,12 @@ function gatewayOf(family: Family, pools: readonly PoolData[], surroundings: Hos
   if (before?.mode === "host") {
     return family === "ipv4" ? before.gatewayIpv4 : before.gatewayIpv6;
   }
-  const gateway = freeGateway(family, isGatewayTaken);
+  return requireGateway(family, isGatewayTaken);
+}
+
+/** @throws FairwayError FW3009 when all are taken. */
+export function requireGateway(family: Family, isTaken: (gateway: IpAddress) => boolean): IpAddress {
+  const gateway = freeGateway(family, isTaken);
   if (gateway === undefined) {
     throw new FairwayError({
       code: "FW3009",

@@ -1,6 +1,7 @@
 /** Why a network cannot share the host's address, each time with the command that would work. */
 import { FairwayError } from "../errors.ts";
 import type { IpAddress, Prefix } from "../model/ip.ts";
+import { localAddressSpace } from "../model/pool.ts";
 import type { AddressAt } from "../plan/shared-address.ts";
 import type { CreateNetworkRequest } from "./driver.ts";
 
@@ -88,12 +89,39 @@ export function refuseWithoutAddress(
   });
 }
 
+/** Our IPAM driver would have no address to give when the engine asks for one of that family. */
+export function refuseMissingFamily(
+  request: CreateNetworkRequest,
+  shared: { readonly ipv4?: IpAddress; readonly ipv6?: IpAddress },
+): void {
+  const isAsked = (pools: CreateNetworkRequest["ipv4"]) =>
+    pools.some(({ addressSpace }) => addressSpace === localAddressSpace);
+  const missing = [
+    ...(isAsked(request.ipv4) && shared.ipv4 === undefined ? ["IPv4"] : []),
+    ...(isAsked(request.ipv6) && shared.ipv6 === undefined ? ["IPv6"] : []),
+  ];
+  if (missing.length > 0) {
+    // The null driver asks for nothing, so that each container gets what the host has.
+    const ipam = missing.includes("IPv4") ? "null" : "fairway";
+    throw new FairwayError({
+      code: "FW3009",
+      what: `this host has no ${missing.join(" and no ")} address to share`,
+      why: "the engine would ask for one for each container",
+      fix: `type: ${command(request, {}, ipam)}`,
+    });
+  }
+}
+
 /** The user's own command, put right. The engine does not tell a driver the network's name. */
-function command(request: CreateNetworkRequest, changes: Readonly<Record<string, string | undefined>>): string {
+function command(
+  request: CreateNetworkRequest,
+  changes: Readonly<Record<string, string | undefined>>,
+  ipam: "fairway" | "null" = "fairway",
+): string {
   const options = new Map<string, string | undefined>([...request.options, ...Object.entries(changes)]);
   options.set("mode", "host");
   const words = [...options].flatMap(([key, value]) => (value === undefined ? [] : [`-o ${plain(`${key}=${value}`)}`]));
-  return ["docker network create -d fairway --ipam-driver fairway", ...words, "NAME"].join(" ");
+  return [`docker network create -d fairway --ipam-driver ${ipam}`, ...words, "NAME"].join(" ");
 }
 
 /** For a shell. */

@@ -1,20 +1,21 @@
 import { FairwayError } from "../errors.ts";
 import type { HostAddress } from "../kernel/ports.ts";
 import type { NetworkId } from "../model/ids.ts";
-import type { IpAddress } from "../model/ip.ts";
+import type { Family, IpAddress } from "../model/ip.ts";
 import type { BridgeNetwork, Network } from "../model/network.ts";
 import { parseNetworkOptions } from "../options/network-options.ts";
 import type { Step } from "../plan/steps.ts";
 import { networkLinkNames, planForwarding, planNetworkElements, planNetworkLinks } from "../plan/wishes.ts";
 import type { DriverContext } from "./context.ts";
 import type { CallContext, CreateNetworkRequest } from "./driver.ts";
-import { hostRecord } from "./host-record.ts";
+import { hostRecord, requireGateway } from "./host-record.ts";
 import { bridgeRecord, sameNetwork, subnetsOf } from "./network-record.ts";
 import {
   findRouteConflict,
   overlappingNetworks,
   type RouteConflict,
   refuseNetworkOverlap,
+  refuseReserved,
   refuseRouteConflict,
 } from "./overlap.ts";
 
@@ -24,20 +25,21 @@ export async function createNetwork(
   call: CallContext,
 ): Promise<void> {
   const { registry, applier, queue } = context.workshop;
-  const network = await networkRecord(context, request);
+  let network = await networkRecord(context, request);
   const existing = registry.network(network.id);
   if (existing?.state === "ready") {
     requireSame(existing, network);
     return;
   }
   if (network.mode === "bridge") {
+    refuseReserved(subnetsOf(network));
     await refuseForeignBridge(context, network);
   }
   do {
     await makeRoom(context, request, network);
     // Another creation may have come in between; from here to the record nothing waits.
   } while (overlappingNetworks(network, registry.networks()).length > 0);
-  refuseTaken(context, network);
+  network = withoutConflict(context, network);
   registry.putNetwork(network);
   try {
     await applier.applyOrUndo(creationSteps(network), {
@@ -114,23 +116,22 @@ function requireSame(existing: Network, wanted: Network): void {
   }
 }
 
-/** Without a wait between this and the record. */
-function refuseTaken(context: DriverContext, network: Network): void {
+/** Another creation may have taken a name or a gateway. Without a wait between this and the record. */
+function withoutConflict(context: DriverContext, network: Network): Network {
   if (network.mode === "bridge") {
     refuseTakenBridge(context, network);
-    return;
+    return network;
   }
-  const holder = [network.gatewayIpv4, network.gatewayIpv6]
-    .map((gateway) => context.workshop.registry.networkAt(gateway))
-    .find((other) => other !== undefined && other.id !== network.id);
-  if (holder !== undefined) {
-    throw new FairwayError({
-      code: "FW3009",
-      what: `gateway ${network.gatewayIpv4} was given to another network meanwhile`,
-      why: "two networks were created at the same moment",
-      fix: "run the command again",
-    });
-  }
+  const isTaken = (gateway: IpAddress): boolean => {
+    const holder = context.workshop.registry.networkAt(gateway);
+    return holder !== undefined && holder.id !== network.id;
+  };
+  const free = (family: Family, gateway: IpAddress) => (isTaken(gateway) ? requireGateway(family, isTaken) : gateway);
+  return {
+    ...network,
+    gatewayIpv4: free("ipv4", network.gatewayIpv4),
+    gatewayIpv6: free("ipv6", network.gatewayIpv6),
+  };
 }
 
 function refuseTakenBridge(context: DriverContext, network: BridgeNetwork): void {

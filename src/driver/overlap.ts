@@ -3,6 +3,8 @@ import { FairwayError } from "../errors.ts";
 import type { HostRoute } from "../kernel/ports.ts";
 import { type Prefix, prefixesOverlap, prefixLengthOf } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
+import { gatewayPrefixes } from "../plan/gateways.ts";
+import { standInPrefixes } from "../plan/stand-in.ts";
 import { subnetsOf } from "./network-record.ts";
 
 export function overlappingNetworks(wanted: Network, existing: readonly Network[]): Network[] {
@@ -10,6 +12,34 @@ export function overlappingNetworks(wanted: Network, existing: readonly Network[
     (other) =>
       other.id !== wanted.id && subnetsOf(other).some((a) => subnetsOf(wanted).some((b) => prefixesOverlap(a, b))),
   );
+}
+
+/** Addresses that mean something else on every host (RFC 6890), or that mode host gives a meaning of its own. */
+const reserved: readonly (readonly [prefix: Prefix, what: string])[] = [
+  ["0.0.0.0/8" as Prefix, "this network"],
+  ["127.0.0.0/8" as Prefix, "the host's loopback"],
+  ["224.0.0.0/4" as Prefix, "multicast"],
+  [gatewayPrefixes.ipv4, "gateways of mode host"],
+  [gatewayPrefixes.ipv6, "gateways of mode host"],
+  [standInPrefixes.ipv4, "addresses of containers of mode host inside this host"],
+  [standInPrefixes.ipv6, "addresses of containers of mode host inside this host"],
+  ["::/127" as Prefix, "the host's loopback"],
+  ["ff00::/8" as Prefix, "multicast"],
+];
+
+/** @throws FairwayError FW3002 */
+export function refuseReserved(subnets: readonly Prefix[]): void {
+  for (const subnet of subnets) {
+    const found = reserved.find(([prefix]) => prefixesOverlap(prefix, subnet));
+    if (found !== undefined) {
+      throw new FairwayError({
+        code: "FW3002",
+        what: `subnet ${subnet} overlaps with ${found[0]}`,
+        why: `these addresses are for ${found[1]}`,
+        fix: "choose another --subnet, or leave it out and let the engine choose",
+      });
+    }
+  }
 }
 
 export interface RouteConflict {

@@ -1,8 +1,10 @@
 /** What stands in the way of a host port, in words. */
 import { FairwayError } from "../errors.ts";
 import type { ClaimConflict, PortClaim } from "../kernel/ports.ts";
+import type { Endpoint } from "../model/endpoint.ts";
 import type { Network } from "../model/network.ts";
 import { collides } from "../plan/publish.ts";
+import type { Registry } from "../store/registry.ts";
 import type { DriverContext } from "./context.ts";
 
 export function isGranted(result: readonly number[] | ClaimConflict): result is readonly number[] {
@@ -36,7 +38,7 @@ export function portConflict(context: DriverContext, network: Network, conflict:
       why: "one host port leads to one service; nothing of this container was published",
       fix:
         network.mode === "host" && network.claim === "exposed"
-          ? `stop the holder; or, on a network with -o claim=published, choose another host port (-p 8080:${port})`
+          ? "stop the holder, or choose another host port; for what an image exposes, on a network with -o claim=published"
           : "choose another host port, or stop the holder",
     });
   }
@@ -51,13 +53,18 @@ function rangeText(claim: PortClaim): string {
   return claim.first === 0 ? "a free port" : `ports ${claim.first}-${claim.last}`;
 }
 
-function holderOf(context: DriverContext, { claim, address, port, holder }: ClaimConflict): string {
+/** Undefined: a program of the host, or another claim of the same container. */
+export function holdingEndpoint(registry: Registry, { claim, address, port }: ClaimConflict): Endpoint | undefined {
   const wanted = { protocol: claim.protocol, address, port };
-  const other = context.workshop.registry
+  return registry
     .endpoints()
     .find(({ publications, claims = [] }) => [...claims, ...publications].some((one) => collides(one, wanted)));
+}
+
+function holderOf(context: DriverContext, conflict: ClaimConflict): string {
+  const other = holdingEndpoint(context.workshop.registry, conflict);
   if (other === undefined) {
-    return holder ?? "another process of this host";
+    return conflict.holder ?? "another process of this host";
   }
   const name = context.names.containerOf(other.id);
   const network = context.names.networkName(other.networkId) ?? other.networkId.slice(0, 12);

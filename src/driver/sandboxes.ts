@@ -34,6 +34,7 @@ export async function join(context: DriverContext, request: JoinRequest, call: C
     // Looks at the host, which may fail, and so comes before the record.
     const steps = joiningSteps(context, network, endpoint, joined);
     workshop.registry.putEndpoint(joined);
+    workshop.joinedHere.add(joined.id);
     await workshop.applier.applyOrUndo(steps, {
       signal: call.signal,
       forget: () => workshop.registry.reduceEndpoint(endpoint),

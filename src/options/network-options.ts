@@ -91,7 +91,7 @@ export function checkMtuForIpv6(mtuBytes: number | undefined, ipv6: boolean): vo
       code: "FW1003",
       what: `mtu ${mtuBytes} is too small for a network with IPv6`,
       why: `IPv6 runs on links of at least ${minimumIpv6MtuBytes} bytes only (RFC 8200)`,
-      fix: `write mtu=${minimumIpv6MtuBytes} or more, or create the network without --ipv6`,
+      fix: `write mtu=${minimumIpv6MtuBytes} or more, or create the network without IPv6`,
     });
   }
 }
@@ -112,10 +112,11 @@ function checkMode(mode = "bridge"): Mode {
     });
   }
   const meant = suggest(mode, new Map([...known, ...reservedModes].map((word) => [word, word])));
+  const good = meant !== undefined && known.includes(meant) ? meant : "bridge";
   throw new FairwayError({
     code: "FW1002",
     what: `option mode: ${quote(mode)} is not a mode${meant === undefined ? "" : `; did you mean ${meant}?`}`,
-    fix: "leave the option out or write mode=bridge",
+    fix: `leave the option out or write mode=${good}`,
   });
 }
 

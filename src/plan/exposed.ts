@@ -1,6 +1,5 @@
 /** Mode host: which ports of a container are the host's ports of the same number. Pure. */
 import type { ContainerPort, PortRequest } from "../model/endpoint.ts";
-import { isUnspecified } from "../model/ip.ts";
 
 /** What the container exposes or publishes, unless `-p` says something else about the port or about the number. */
 export function planExposed(exposed: readonly ContainerPort[], published: readonly PortRequest[]): PortRequest[] {
@@ -17,13 +16,10 @@ export function planExposed(exposed: readonly ContainerPort[], published: readon
   }));
 }
 
-/** Any free number, or one address of the host: the host's own port would be more than was asked for. */
+/** Any free number, or one address or family: the host's own port would be more than was asked for. */
 function isNarrower(request: PortRequest, { protocol, port }: ContainerPort): boolean {
-  const { hostAddress } = request;
-  const isOneAddress = hostAddress !== undefined && !isUnspecified(hostAddress);
-  return (
-    request.protocol === protocol && request.containerPort === port && (request.hostPortFirst === 0 || isOneAddress)
-  );
+  const isLess = request.hostPortFirst === 0 || request.hostAddress !== undefined;
+  return request.protocol === protocol && request.containerPort === port && isLess;
 }
 
 /** The host's port of this number is to lead to another port of the container. */

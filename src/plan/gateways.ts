@@ -2,7 +2,7 @@
 import { type Family, fromBigInt, type IpAddress, type Prefix, prefixContains, toBigInt } from "../model/ip.ts";
 
 /** RFC 3927 leaves addresses to whoever is on the link; here that is one container and the host. */
-const prefixes: Readonly<Record<Family, Prefix>> = {
+export const gatewayPrefixes: Readonly<Record<Family, Prefix>> = {
   ipv4: "169.254.80.0/20" as Prefix,
   ipv6: "fe80::fa17:0:0/96" as Prefix,
 };
@@ -12,13 +12,13 @@ const gatewayCount = 4094;
 
 /** @param number from 1 to 4094 */
 function gatewayOf(number: number, family: Family): IpAddress {
-  const prefix = prefixes[family];
+  const prefix = gatewayPrefixes[family];
   return fromBigInt(toBigInt(prefix.slice(0, prefix.indexOf("/")) as IpAddress) + BigInt(number), family);
 }
 
 /** Could it have come from here? */
 export function isOwnGateway(address: IpAddress): boolean {
-  return prefixContains(prefixes.ipv4, address) || prefixContains(prefixes.ipv6, address);
+  return prefixContains(gatewayPrefixes.ipv4, address) || prefixContains(gatewayPrefixes.ipv6, address);
 }
 
 /** The first free gateway; undefined when all are taken. */

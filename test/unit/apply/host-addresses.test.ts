@@ -133,9 +133,18 @@ describe("when the host's address changes", () => {
     );
   });
 
-  test("a new default route leads to the addresses of its interface", async () => {
+  test("a newer IPv6 address, which the kernel lists first, is no reason to leave the old one", async () => {
+    const before = host.kernel.transcript();
+    await renumber(old4, at("2001:db8::99"), old6);
+    assert.equal(host.kernel.transcript(), before);
+    assert.deepEqual(warnings(), []);
+  });
+
+  test("a new default route leads to the addresses of its interface when the old ones are gone, not before", async () => {
     host.kernel.links.defaultRoute = { name: "eth1", mtuBytes: 1500 };
     await renumber(old4, old6, at("198.51.100.1", "eth1"));
+    assert.deepEqual(shared(), ["192.0.2.10", "2001:db8::10"]);
+    await renumber(old6, at("198.51.100.1", "eth1"));
     assert.deepEqual(shared(), ["198.51.100.1", "2001:db8::10"]);
     assert.deepEqual(elements(/uplinks/), ["element uplinks { eth1 }"]);
   });

@@ -65,6 +65,32 @@ beforeEach(async () => {
 });
 afterEach(() => host.checkNothingLeaks());
 
+describe("what a container left that ended while we were down", () => {
+  beforeEach(async () => {
+    await create();
+    await attach(1, { exposes: [80] });
+  });
+
+  test("does not keep its ports from the next one", async () => {
+    host.kill();
+    host.kernel.links.moveBack(endpoint(1)?.sandboxIf ?? "");
+    await host.start();
+    await attach(2, { exposes: [80] });
+    assert.deepEqual(sockets(), everywhere(80));
+    assert.equal(endpoint(1), undefined);
+    assert.match(host.log.lines.join("\n"), /removed an endpoint that the engine has forgotten/);
+  });
+
+  test("one whose container runs keeps them, and so one that was joined since", async () => {
+    await host.restart();
+    await assert.rejects(attach(2, { exposes: [80] }), { code: "FW3004" });
+    await host.driver.deleteEndpoint(networkId(1), endpointId(2), fakeCall());
+    await host.driver.createEndpoint(hostEndpointRequest(3), fakeCall());
+    await host.driver.join(joinRequest(3, 1, 3, { exposed: exposed(81) }), fakeCall());
+    await assert.rejects(attach(4, { exposes: [81] }), { code: "FW3004" });
+  });
+});
+
 describe("join", () => {
   test("the answer leads by the link-local gateways, which are on the link", async () => {
     await create();

@@ -73,7 +73,7 @@ describe("the record of a network that shares the host's address", () => {
     ["the parent's", [{ parent: "eth1" }], ["198.51.100.1", undefined, 9000]],
     ["one of several", [{ host_ip: "192.0.2.11" }], ["192.0.2.11", undefined, 1500]],
     ["one of each family", [{ host_ip: "2001:db8::10,192.0.2.11" }], ["192.0.2.11", "2001:db8::10", 1500]],
-    ["IPv6 alone", [{ host_ip: "2001:db8::10" }], [undefined, "2001:db8::10", 1500]],
+    ["IPv6 alone", [{ host_ip: "2001:db8::10" }, { ipv4: [nullPool] }], [undefined, "2001:db8::10", 1500]],
     [
       "one as a subnet",
       [{}, { ipv4: [poolData("192.0.2.11/32", "169.254.80.1/32", "fairway")] }],
@@ -195,6 +195,21 @@ describe("refusals show the command that works", () => {
       refusal({}, {}, { addresses: [] }),
       /why: .* none\n {2}fix: give the host an address first {2}\[FW3009/,
     );
+  });
+
+  test("a family that the host does not have and the engine would ask for: FW3009", () => {
+    const only6 = refusal({ claim: "published" }, {}, { addresses: [at("2001:db8::10", "eth0")] });
+    assert.equal(
+      only6,
+      "this host has no IPv4 address to share\n" +
+        "  why: the engine would ask for one for each container\n" +
+        "  fix: type: docker network create -d fairway --ipam-driver null -o mode=host -o claim=published NAME" +
+        "  [FW3009, docs/errors.md#fw3009]",
+    );
+    const ipv6 = [poolData("::/0", "fe80::fa17:0:9/128", "fairway")];
+    const only4 = refusal({}, { ipv6 }, { addresses: [at("192.0.2.10", "eth0")] });
+    assert.match(only4, /^this host has no IPv6 address to share\n/);
+    assert.ok(only4.includes(`fix: type: ${create} -o mode=host NAME  [FW3009`), only4);
   });
 
   test("--internal: FW1003", () => {

@@ -229,6 +229,16 @@ describe("networks", () => {
       assert.deepEqual(results.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
     });
 
+    for (const subnet of ["127.0.0.0/8", "224.0.0.0/4", "0.0.0.0/8", "240.1.0.0/16", "169.254.80.0/24"]) {
+      test(`${subnet}, which means something else: FW3002`, async () => {
+        await assert.rejects(create(at(1, subnet, "Elsewhere")), {
+          code: "FW3002",
+          message: /^subnet \S+ overlaps with /,
+        });
+        await assert.rejects(create(at(1, subnet)), { code: "FW3002" });
+      });
+    }
+
     test("a route of the host: FW3002 that names route and device", async () => {
       const route = poolData("10.88.1.128/25").subnet;
       host.kernel.links.routes.push({
