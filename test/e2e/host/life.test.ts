@@ -110,6 +110,44 @@ describe(`life of mode host with engine ${engineUnderTest()}`, () => {
     );
   });
 
+  test("a container that stops while the driver is away leaves its ports to the next", async () => {
+    const { host, client } = rig;
+    await rig.network("web", ...HOST);
+    await rig.run("web", "web", { args: ["--expose", "80"] });
+    await host.killDriver("SIGKILL");
+    const stopping = host.tryDocker(["stop", "-t", "0", "web"]);
+    await host.startDriver();
+    await stopping;
+    await host.docker("start", "web");
+    const web = await rig.box("web");
+    await whoEventually(client, rig.ipv4, 80);
+    await assertVisits([{ from: client, to: rig.ipv6, meets: web.host, as: client.ipv6 }]);
+  });
+
+  test("another address on the uplink, or another link, is no reason to leave the one that is there", async () => {
+    const { host, client } = rig;
+    await rig.network("web", ...HOST);
+    const web = await rig.run("web", "web", { args: ["--expose", "80"] });
+    await host.exec(["ip", "address", "add", "fd00:222::202/64", "dev", "eth0", "nodad"]);
+    await host.exec(["ip", "address", "add", "10.222.0.203/24", "dev", "eth0"]);
+    await host.exec(["ip", "link", "add", "tun9", "type", "veth", "peer", "name", "tun9p"]);
+    await host.exec(["ip", "address", "add", "10.99.0.1/24", "dev", "tun9"]);
+    await host.exec(["ip", "link", "set", "tun9", "up"]);
+    await host.exec(["ip", "link", "set", "tun9p", "up"]);
+    try {
+      const fresh = await rig.run("fresh", "web", { args: ["--expose", "81"], command: ["serve", "81"], ready: 81 });
+      await assertVisits([
+        { from: client, to: rig.ipv4, port: 80, meets: web.host, as: client.ipv4 },
+        { from: client, to: rig.ipv6, port: 80, meets: web.host, as: client.ipv6 },
+        { from: client, to: rig.ipv6, port: 81, meets: fresh.host, as: client.ipv6 },
+      ]);
+    } finally {
+      await host.exec(["ip", "link", "del", "tun9"]);
+      await host.exec(["ip", "address", "del", "fd00:222::202/64", "dev", "eth0"]);
+      await host.exec(["ip", "address", "del", "10.222.0.203/24", "dev", "eth0"]);
+    }
+  });
+
   test("rules flushed by somebody else come back with the next change", async () => {
     const { host, client } = rig;
     await rig.network("web", ...HOST);
