@@ -19,6 +19,20 @@ export class Furnisher {
    * world and is reached, only the host's own services seem to be its own.
    */
   async furnish(id: EndpointId): Promise<boolean> {
+    const isDone = await this.#furnishOne(id);
+    const { registry } = this.#workshop;
+    const { sandboxKey } = registry.endpoint(id) ?? {};
+    if (isDone && sandboxKey !== undefined) {
+      // Each of several networks of this kind has rules about the others.
+      const siblings = registry.endpointsIn(sandboxKey).filter((endpoint) => endpoint.id !== id);
+      for (const sibling of siblings) {
+        await this.#furnishOne(sibling.id);
+      }
+    }
+    return isDone;
+  }
+
+  async #furnishOne(id: EndpointId): Promise<boolean> {
     const { registry, kernel, log } = this.#workshop;
     const endpoint = registry.endpoint(id);
     const network = endpoint === undefined ? undefined : registry.network(endpoint.networkId);

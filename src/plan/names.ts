@@ -57,7 +57,7 @@ export function sandboxTable(gateway: IpAddress): number {
 }
 
 /** Preferences of the rules inside such a sandbox (ip-rule(8)); the kernel's own begin with 0 and end with 32767. */
-export const sandboxRulePreferences = { toHost: 1, local: 10, mainFromHost: 20, fromHost: 21 } as const;
+export const sandboxRulePreferences = { toOther: 0, toHost: 1, local: 10, mainFromHost: 20, fromHost: 21 } as const;
 
 // 12 characters are what `docker network ls` prints, so that an id there and a link here can be matched by eye.
 const idCharacters = 12;

@@ -1,7 +1,7 @@
-import { familyOf, type IpAddress } from "../../model/ip.ts";
+import { familyOf, hostOf, type IpAddress } from "../../model/ip.ts";
 import { sandboxRulePreferences, shareLinkGroup } from "../../plan/names.ts";
 import { configureFurnished } from "../link/codec.ts";
-import { RT_TABLE_LOCAL, RT_TABLE_MAIN } from "../link/constants.ts";
+import { RT_SCOPE_UNIVERSE, RT_TABLE_LOCAL, RT_TABLE_MAIN } from "../link/constants.ts";
 import type { LinkInfo } from "../link/parse.ts";
 import { addNeighbour, addRoute, addRule, deleteRule, type RuleTo } from "../link/route-codec.ts";
 import { type Change, Rtnetlink } from "../link/rtnetlink.ts";
@@ -36,7 +36,7 @@ export class Sandboxes implements SandboxPort {
         return false;
       }
       const others = links.filter(({ index, group }) => group === shareLinkGroup && index !== link.index);
-      await this.#furnish(sandbox, spec, link, others.length);
+      await this.#furnish(sandbox, spec, link, await addressesOf(sandbox, others));
       return true;
     } catch (error) {
       if (isKernelError(error, ...notThere)) {
@@ -46,7 +46,7 @@ export class Sandboxes implements SandboxPort {
     }
   }
 
-  async #furnish(sandbox: Rtnetlink, spec: FurnishSpec, { index }: LinkInfo, otherShares: number): Promise<void> {
+  async #furnish(sandbox: Rtnetlink, spec: FurnishSpec, { index }: LinkInfo, others: OtherShares): Promise<void> {
     const changes: Change[] = [
       {
         what: "configure the sandbox's interface",
@@ -65,7 +65,8 @@ export class Sandboxes implements SandboxPort {
       ]),
       ...spec.routes.flatMap(({ address }) => [
         ...ruleChanges(spec.table, address),
-        ...mainRuleChanges(address, otherShares),
+        ...mainRuleChanges(address, others.count),
+        ...others.addresses.flatMap((other) => pairRuleChanges(spec.table, address, other)),
       ]),
     ];
     const refusals = await sandbox.attempt(changes);
@@ -74,6 +75,29 @@ export class Sandboxes implements SandboxPort {
       throw failed;
     }
   }
+}
+
+/** What else in the sandbox has an address of the host. */
+interface OtherShares {
+  readonly count: number;
+  readonly addresses: readonly IpAddress[];
+}
+
+async function addressesOf(sandbox: Rtnetlink, links: readonly LinkInfo[]): Promise<OtherShares> {
+  if (links.length === 0) {
+    return { count: 0, addresses: [] };
+  }
+  const indices = new Set(links.map(({ index }) => index));
+  const all = await sandbox.listAllAddresses();
+  const own = all.filter(({ linkIndex, scope }) => indices.has(linkIndex) && scope === RT_SCOPE_UNIVERSE);
+  return { count: links.length, addresses: own.map(({ address }) => hostOf(address)) };
+}
+
+/** What one of its addresses answers to the other leaves by its own network, and not by that of the address it goes to. */
+function pairRuleChanges(table: number, from: IpAddress, to: IpAddress): Change[] {
+  const family = familyOf(from);
+  const rule: RuleTo = { family, preference: sandboxRulePreferences.toOther, table, from, to, input: "lo" };
+  return familyOf(to) === family ? [{ what: `add rule from ${from} to ${to}`, message: addRule(rule) }] : [];
 }
 
 /**

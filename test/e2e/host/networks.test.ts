@@ -6,9 +6,10 @@ import { describe, test } from "node:test";
 import { engineUnderTest } from "../../lab/engines.ts";
 import { openLan } from "../../lab/lan.ts";
 import { whoEventually } from "../../lab/probe.ts";
+import { waitFor } from "../../lab/wait.ts";
 import { bridgeRig } from "../bridge/rig.ts";
 import { addressesOn, linkOf } from "../bridge/sights.ts";
-import { assertVisits } from "../bridge/visits.ts";
+import { assertVisits, type Visit } from "../bridge/visits.ts";
 
 const HOST = ["--ipam-driver", "fairway", "-o", "mode=host"];
 
@@ -125,6 +126,42 @@ describe(`networks of mode host with engine ${engineUnderTest()}`, () => {
       { from: rig.client, to: rig.ipv4, meets: box.host },
       { from: rig.client, to: rig.ipv6, meets: box.host },
     ]);
+  });
+
+  test("a container on two such networks is reached at both addresses, from whichever", async () => {
+    const { host, client } = rig;
+    const extra = { ipv4: "10.222.0.201", ipv6: "fd00:222::201" };
+    await host.exec(["ip", "address", "add", `${extra.ipv4}/24`, "dev", "eth0"]);
+    await host.exec(["ip", "address", "add", `${extra.ipv6}/64`, "dev", "eth0", "nodad"]);
+    try {
+      await rig.network("web", ...HOST, "-o", `host_ip=${rig.ipv4},${rig.ipv6}`);
+      await rig.network("extra", ...HOST, "-o", `host_ip=${extra.ipv4},${extra.ipv6}`);
+      const third = await rig.run("third", "web");
+      await rig.run("two", "web", { args: ["--expose", "80"] });
+      await host.docker("network", "connect", "extra", "two");
+      const two = await rig.box("two");
+      const rules = async () => (await two.exec(["ip", "rule"])).split("\n").filter((line) => line.startsWith("0:"));
+      await waitFor(async () => (await rules()).length === 2, 5000, "the rules of both");
+      const pairs = [
+        [rig.ipv4, extra.ipv4, client.ipv4],
+        [rig.ipv6, extra.ipv6, client.ipv6],
+      ] as const;
+      await assertVisits(
+        pairs.flatMap(([own, other, outside]): Visit[] => [
+          { from: client, to: own, meets: two.host, as: outside },
+          { from: client, to: other, meets: two.host, as: outside },
+          { from: host, to: own, sourceAddress: other, meets: two.host, as: other },
+          { from: host, to: other, sourceAddress: own, meets: two.host, as: own },
+          { from: host, to: other, meets: two.host },
+          { from: third, to: other, meets: two.host, as: own },
+          { from: two, to: other, meets: two.host },
+        ]),
+      );
+    } finally {
+      await rig.clean();
+      await host.exec(["ip", "address", "del", `${extra.ipv4}/24`, "dev", "eth0"]);
+      await host.exec(["ip", "address", "del", `${extra.ipv6}/64`, "dev", "eth0"]);
+    }
   });
 
   test("the MTU is the uplink's, or what the network says", async () => {

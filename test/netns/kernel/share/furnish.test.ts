@@ -183,7 +183,10 @@ test("two networks of one container have a table each", async () => {
   await furnish();
   const plan = planFurnishing(network, second);
   assert.equal(await sandboxes.furnish({ ...plan, routes: routes2 }), true);
+  await furnish();
   assert.deepEqual(await rules("-4"), [
+    `0: from 192.0.2.77 to 192.0.2.1 iif lo lookup ${table + 1}`,
+    `0: from 192.0.2.1 to 192.0.2.77 iif lo lookup ${table}`,
     `1: from all to 192.0.2.1 iif lo lookup ${table}`,
     `1: from all to 192.0.2.77 iif lo lookup ${table + 1}`,
     "10: from all lookup local",
