@@ -40,7 +40,7 @@ async function claimBesideGhosts(
     }
     const ghost = await ghostBehind(context, granted);
     if (ghost === undefined) {
-      throw portConflict(context, network, granted);
+      throw portConflict(context, network, granted, wanted);
     }
     workshop.log.warn("removed an endpoint that the engine has forgotten", { endpointId: ghost.id });
     await workshop.queue.run(ghost.id, () => workshop.removeEndpoint(ghost.id));

@@ -11,7 +11,13 @@ export function isGranted(result: readonly number[] | ClaimConflict): result is 
   return Array.isArray(result);
 }
 
-export function portConflict(context: DriverContext, network: Network, conflict: ClaimConflict): FairwayError {
+/** @param wanted all that this container asks for, among which may be the very same port */
+export function portConflict(
+  context: DriverContext,
+  network: Network,
+  conflict: ClaimConflict,
+  wanted: readonly PortClaim[],
+): FairwayError {
   const { claim, address, port } = conflict;
   const place = `${address.includes(":") ? `[${address}]` : address}:${port === 0 ? rangeText(claim) : port}/${claim.protocol}`;
   if (conflict.errno === "EADDRNOTAVAIL") {
@@ -31,7 +37,7 @@ export function portConflict(context: DriverContext, network: Network, conflict:
     });
   }
   if (conflict.errno === "EADDRINUSE") {
-    const holder = holderOf(context, conflict);
+    const holder = isWantedTwice(conflict, wanted) ? "this container itself" : holderOf(context, conflict);
     return new FairwayError({
       code: "FW3004",
       what: `cannot publish ${place}: it is in use by ${holder}`,
@@ -46,7 +52,18 @@ export function portConflict(context: DriverContext, network: Network, conflict:
     code: "FW9001",
     what: `cannot publish ${place}: the kernel refused it with ${conflict.errno}`,
     why: "the port could not be reserved for the container",
+    ...(conflict.errno === "EMFILE"
+      ? { fix: "raise the daemon's limit of open files (`ulimit -n`, LimitNOFILE=); each port takes up to four" }
+      : {}),
   });
+}
+
+function isWantedTwice({ claim, address, port }: ClaimConflict, wanted: readonly PortClaim[]): boolean {
+  const same = wanted.filter(
+    ({ protocol, addresses, first, last }) =>
+      protocol === claim.protocol && first <= port && port <= last && addresses.includes(address),
+  );
+  return same.length > 1;
 }
 
 function rangeText(claim: PortClaim): string {

@@ -65,6 +65,15 @@ beforeEach(async () => {
 });
 afterEach(() => host.checkNothingLeaks());
 
+test("a container that wants one port twice is told so", async () => {
+  await create();
+  await attach(1);
+  await assert.rejects(publish(["8080:80", "8080:81"]), {
+    code: "FW3004",
+    message: /:8080\/tcp: it is in use by this container itself$/,
+  });
+});
+
 describe("what a container left that ended while we were down", () => {
   beforeEach(async () => {
     await create();
