@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { FurnishSpec } from "../kernel/ports.ts";
 import type { EndpointId } from "../model/ids.ts";
 import { planSandbox } from "../plan/wishes.ts";
 import type { Workshop } from "./workshop.ts";
@@ -19,27 +20,36 @@ export class Furnisher {
    * world and is reached, only the host's own services seem to be its own.
    */
   async furnish(id: EndpointId): Promise<boolean> {
-    const isDone = await this.#furnishOne(id);
-    const { registry } = this.#workshop;
-    const { sandboxKey } = registry.endpoint(id) ?? {};
-    if (isDone && sandboxKey !== undefined) {
-      // Each of several networks of this kind has rules about the others.
-      const siblings = registry.endpointsIn(sandboxKey).filter((endpoint) => endpoint.id !== id);
-      for (const sibling of siblings) {
-        await this.#furnishOne(sibling.id);
-      }
+    const spec = this.#specOf(id);
+    if (spec === undefined) {
+      return true;
+    }
+    const isDone = await this.#carryOut(id, spec);
+    if (isDone) {
+      await this.#furnishSiblings(id, spec.sandboxKey);
     }
     return isDone;
   }
 
-  async #furnishOne(id: EndpointId): Promise<boolean> {
-    const { registry, kernel, log } = this.#workshop;
+  /** Each of several networks of this kind in one sandbox has rules about the others. */
+  async #furnishSiblings(id: EndpointId, sandboxKey: string): Promise<void> {
+    for (const sibling of this.#workshop.registry.endpointsIn(sandboxKey)) {
+      const spec = sibling.id === id ? undefined : this.#specOf(sibling.id);
+      if (spec !== undefined) {
+        await this.#carryOut(sibling.id, spec);
+      }
+    }
+  }
+
+  #specOf(id: EndpointId): FurnishSpec | undefined {
+    const { registry } = this.#workshop;
     const endpoint = registry.endpoint(id);
     const network = endpoint === undefined ? undefined : registry.network(endpoint.networkId);
-    const spec = endpoint === undefined || network === undefined ? undefined : planSandbox(network, endpoint);
-    if (spec === undefined) {
-      return true;
-    }
+    return endpoint === undefined || network === undefined ? undefined : planSandbox(network, endpoint);
+  }
+
+  async #carryOut(id: EndpointId, spec: FurnishSpec): Promise<boolean> {
+    const { kernel, log } = this.#workshop;
     try {
       return await kernel.sandboxes.furnish(spec);
     } catch (error) {

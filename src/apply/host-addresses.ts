@@ -7,30 +7,33 @@ import type { HostNetwork } from "../model/network.ts";
 import { planPublicationFlows } from "../plan/publish.ts";
 import type { NftElement } from "../plan/ruleset.ts";
 import { chooseShared } from "../plan/shared-address.ts";
-import { networkLinkNames, planEndpointElements } from "../plan/wishes.ts";
+import { ownDevices, planEndpointElements } from "../plan/wishes.ts";
 import { reclaimHostPorts } from "./reclaim.ts";
 import type { Workshop } from "./workshop.ts";
 
-/** An address that is gone stays in force until another takes its place: it mostly comes back. */
+/**
+ * An address that is gone stays in force until another takes its place: it mostly comes back. The default route is where
+ * the workshop has seen it last.
+ */
 export async function followHostAddresses(workshop: Workshop): Promise<void> {
   const networks = workshop.registry.networks().filter(({ mode, state }) => mode === "host" && state === "ready");
   if (networks.length === 0) {
     return;
   }
-  const own = new Set<string>(workshop.registry.networks().flatMap(networkLinkNames));
-  const present = (await workshop.kernel.links.hostAddresses()).filter(({ device }) => !own.has(device));
-  const uplink = await workshop.lookAtUplink();
+  const present = await ownAddresses(workshop);
   for (const { id } of networks) {
-    await workshop.queue.run(id, () => follow(workshop, id, present, uplink?.name));
+    await workshop.queue.run(id, () => follow(workshop, id, present));
   }
 }
 
-async function follow(
-  workshop: Workshop,
-  id: NetworkId,
-  present: readonly HostAddress[],
-  uplink: string | undefined,
-): Promise<void> {
+/** Those of our own bridges are containers' gateways, not the host's. */
+export async function ownAddresses({ registry, kernel }: Workshop): Promise<readonly HostAddress[]> {
+  const all = await kernel.links.hostAddresses();
+  const ours = ownDevices(registry.networks());
+  return all.filter(({ device }) => !ours.has(device));
+}
+
+async function follow(workshop: Workshop, id: NetworkId, present: readonly HostAddress[]): Promise<void> {
   const recorded = workshop.registry.network(id);
   if (recorded?.mode !== "host" || recorded.state !== "ready") {
     return;
@@ -40,7 +43,7 @@ async function follow(
   if (before.moving !== undefined) {
     return;
   }
-  const found = chooseShared(before, present, uplink);
+  const found = chooseShared(before, present, workshop.uplinkName);
   const [sharedIpv4, sharedIpv6] = [found.ipv4 ?? before.sharedIpv4, found.ipv6 ?? before.sharedIpv6];
   if (sharedIpv4 === before.sharedIpv4 && sharedIpv6 === before.sharedIpv6) {
     return;

@@ -24,7 +24,7 @@ export function watchLinks(workshop: Workshop, monitor: LinkMonitorPort, ready: 
   });
   monitor.onAddressChange(() => {
     ready
-      .then(() => followHostAddresses(workshop))
+      .then(() => lookAtHost(workshop))
       .catch((error: unknown) => {
         workshop.log.error("could not follow the host's address", { error: String(error) });
       });
@@ -32,6 +32,13 @@ export function watchLinks(workshop: Workshop, monitor: LinkMonitorPort, ready: 
   monitor.onOverrun(() => {
     ready.then(() => reconcile(workshop)).catch(report);
   });
+}
+
+async function lookAtHost(workshop: Workshop): Promise<void> {
+  if (workshop.registry.networks().some(({ mode }) => mode === "host")) {
+    await workshop.lookAtUplink();
+    await followHostAddresses(workshop);
+  }
 }
 
 async function handleVanishedLink(workshop: Workshop, name: string): Promise<void> {

@@ -50,6 +50,11 @@ export class Workshop {
     this.applier = new Applier(executors, parts.log);
   }
 
+  /** Interface with the default route, as it was when somebody looked last. */
+  get uplinkName(): string | undefined {
+    return this.#uplink;
+  }
+
   /** Asks which way the default route leads, and tells the packet filter when that has changed. */
   async lookAtUplink(): Promise<Uplink | undefined> {
     const uplink = await this.kernel.links.uplink();

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { fetchStatus } from "../api/client.ts";
+import type { DaemonStatus } from "../api/status.ts";
 import { type ConfigSources, resolveConfig } from "../daemon/config.ts";
 import { readConfigFile } from "../daemon/config-file.ts";
 import { type Config, environmentNameOf, flagOf, settingNames, settings } from "../daemon/config-schema.ts";
@@ -20,20 +21,20 @@ export function createProgram(surroundings: Surroundings): Command {
   withSettings(program.command("daemon").description("run the driver in the foreground")).action(async (flags) => {
     await surroundings.runDaemon(configOf(surroundings, flags));
   });
-  withSettings(program.command("status").description("show networks, containers and published ports"))
-    .option("--json", "print versioned JSON instead of text")
-    .action(async (flags) => {
-      const { runDir } = configOf(surroundings, flags);
-      const status = await fetchStatus(controlSocket(runDir));
-      surroundings.print(flags.json === true ? JSON.stringify(status, undefined, 2) : statusText(status));
-    });
-  withSettings(program.command("ports").description("show which ports of this host lead to which container"))
-    .option("--json", "print versioned JSON instead of text")
-    .action(async (flags) => {
-      const { runDir } = configOf(surroundings, flags);
-      const status = await fetchStatus(controlSocket(runDir));
-      surroundings.print(flags.json === true ? JSON.stringify(portList(status), undefined, 2) : portsText(status));
-    });
+  const show = (
+    name: string,
+    about: string,
+    data: (status: DaemonStatus) => object,
+    text: (status: DaemonStatus) => string,
+  ) =>
+    withSettings(program.command(name).description(about))
+      .option("--json", "print versioned JSON instead of text")
+      .action(async (flags) => {
+        const status = await fetchStatus(controlSocket(configOf(surroundings, flags).runDir));
+        surroundings.print(flags.json === true ? JSON.stringify(data(status), undefined, 2) : text(status));
+      });
+  show("status", "show networks, containers and published ports", (status) => status, statusText);
+  show("ports", "show which ports of this host lead to which container", portList, portsText);
   program
     .command("version")
     .description("print the version")

@@ -2,6 +2,7 @@
 import type { DaemonStatus, EndpointStatus, NetworkStatus, SettingStatus } from "../api/status.ts";
 import { printable } from "../errors.ts";
 import type { Publication } from "../model/endpoint.ts";
+import { bracketed } from "../model/ip.ts";
 import { alignColumns } from "./table.ts";
 
 export function statusText(status: DaemonStatus): string {
@@ -59,7 +60,7 @@ function portsText(ports: readonly Publication[]): string {
 }
 
 export function portText(port: Publication): string {
-  const host = port.hostAddress.includes(":") ? `[${port.hostAddress}]` : port.hostAddress;
+  const host = bracketed(port.hostAddress);
   const count = port.hostPortLast - port.hostPortFirst;
   const target = count === 0 ? `${port.containerPort}` : `${port.containerPort}-${port.containerPort + count}`;
   const source = count === 0 ? `${port.hostPortFirst}` : `${port.hostPortFirst}-${port.hostPortLast}`;

@@ -1,10 +1,19 @@
 /** From a request and its options to the record of a network that shares the host's address. Pure. */
 import { FairwayError } from "../errors.ts";
-import { addressBits, type Family, familyOf, type IpAddress, type Prefix, prefixLengthOf } from "../model/ip.ts";
+import {
+  addressBits,
+  type Family,
+  familyOf,
+  hostOf,
+  type IpAddress,
+  type Prefix,
+  prefixLengthOf,
+} from "../model/ip.ts";
 import type { HostNetwork, Network } from "../model/network.ts";
 import { checkMtuForIpv6, type HostOptions } from "../options/network-options.ts";
 import { freeGateway, isOwnGateway } from "../plan/gateways.ts";
-import { type AddressAt, chooseShared } from "../plan/shared-address.ts";
+import { chooseShared } from "../plan/shared-address.ts";
+import type { HostAddress } from "../plan/specs.ts";
 import type { CreateNetworkRequest, PoolData } from "./driver.ts";
 import {
   refuseEngineIpam,
@@ -18,7 +27,7 @@ import { defaultMtuBytes, isNullPool } from "./network-record.ts";
 
 /** What the host has to offer at this moment. */
 export interface HostSurroundings {
-  readonly addresses: readonly AddressAt[];
+  readonly addresses: readonly HostAddress[];
   /** Interface with the default route. */
   readonly uplink: string | undefined;
   readonly isGatewayTaken: (gateway: IpAddress) => boolean;
@@ -98,7 +107,7 @@ function chosenAddresses(
 
 function onlyAddressOf(subnet: Prefix): IpAddress | undefined {
   const isOne = prefixLengthOf(subnet) === addressBits(familyOf(subnet));
-  return isOne ? (subnet.slice(0, subnet.indexOf("/")) as IpAddress) : undefined;
+  return isOne ? hostOf(subnet) : undefined;
 }
 
 function sameMembers(a: readonly IpAddress[], b: readonly IpAddress[]): boolean {
@@ -108,9 +117,9 @@ function sameMembers(a: readonly IpAddress[], b: readonly IpAddress[]): boolean 
 /** Our IPAM driver has chosen one already, by which it knows the network again; otherwise any free one. */
 function gatewayOf(family: Family, pools: readonly PoolData[], surroundings: HostSurroundings): IpAddress {
   const { isGatewayTaken, before } = surroundings;
-  const given = pools.map(({ gateway }) => gateway?.slice(0, gateway.indexOf("/")) as IpAddress | undefined)[0];
-  if (given !== undefined && isOwnGateway(given)) {
-    return given;
+  const given = pools[0]?.gateway;
+  if (given !== undefined && isOwnGateway(hostOf(given))) {
+    return hostOf(given);
   }
   if (before?.mode === "host") {
     return family === "ipv4" ? before.gatewayIpv4 : before.gatewayIpv6;

@@ -2,7 +2,7 @@
 import { FairwayError } from "../errors.ts";
 import type { IpAddress, Prefix } from "../model/ip.ts";
 import { localAddressSpace } from "../model/pool.ts";
-import type { AddressAt } from "../plan/shared-address.ts";
+import type { HostAddress } from "../plan/specs.ts";
 import type { CreateNetworkRequest } from "./driver.ts";
 
 export function refuseInternal(request: CreateNetworkRequest): void {
@@ -42,7 +42,7 @@ export function refuseStranger(
   request: CreateNetworkRequest,
   address: IpAddress,
   parent: string | undefined,
-  present: readonly AddressAt[],
+  present: readonly HostAddress[],
 ): void {
   const found = present.find((at) => at.address === address);
   if (found === undefined) {
@@ -71,7 +71,7 @@ export function refuseStranger(
 export function refuseWithoutAddress(
   request: CreateNetworkRequest,
   parent: string | undefined,
-  { addresses, uplink }: { readonly addresses: readonly AddressAt[]; readonly uplink: string | undefined },
+  { addresses, uplink }: { readonly addresses: readonly HostAddress[]; readonly uplink: string | undefined },
 ): never {
   const device = parent ?? uplink;
   const other = addresses[0];

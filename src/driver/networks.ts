@@ -1,11 +1,11 @@
+import { ownAddresses } from "../apply/host-addresses.ts";
 import { FairwayError } from "../errors.ts";
-import type { HostAddress } from "../kernel/ports.ts";
 import type { NetworkId } from "../model/ids.ts";
 import type { Family, IpAddress } from "../model/ip.ts";
 import type { BridgeNetwork, Network } from "../model/network.ts";
 import { parseNetworkOptions } from "../options/network-options.ts";
 import type { Step } from "../plan/steps.ts";
-import { networkLinkNames, planForwarding, planNetworkElements, planNetworkLinks } from "../plan/wishes.ts";
+import { networkLinkNames, ownDevices, planForwarding, planNetworkElements, planNetworkLinks } from "../plan/wishes.ts";
 import type { DriverContext } from "./context.ts";
 import type { CallContext, CreateNetworkRequest } from "./driver.ts";
 import { hostRecord, requireGateway } from "./host-record.ts";
@@ -82,7 +82,7 @@ async function networkRecord(context: DriverContext, request: CreateNetworkReque
   if (options.mode === "bridge") {
     return bridgeRecord(request, options, uplink?.mtuBytes);
   }
-  const addresses = await ownAddresses(context);
+  const addresses = await ownAddresses(context.workshop);
   const devices = [...new Set(addresses.map(({ device }) => device))];
   const mtus = await Promise.all(devices.map(async (device) => [device, await kernel.links.mtuBytes(device)] as const));
   const surroundings = {
@@ -97,12 +97,6 @@ async function networkRecord(context: DriverContext, request: CreateNetworkReque
     surroundings,
     new Map(mtus.filter((pair) => pair[1] !== undefined) as [string, number][]),
   );
-}
-
-/** Those of our own bridges are containers' gateways, not the host's. */
-async function ownAddresses({ workshop }: DriverContext): Promise<HostAddress[]> {
-  const ours = new Set<string>(workshop.registry.networks().flatMap(networkLinkNames));
-  return (await workshop.kernel.links.hostAddresses()).filter(({ device }) => !ours.has(device));
 }
 
 function requireSame(existing: Network, wanted: Network): void {
@@ -187,8 +181,8 @@ async function makeRoom(context: DriverContext, request: CreateNetworkRequest, n
 }
 
 async function routeConflict({ workshop }: DriverContext, network: Network): Promise<RouteConflict | undefined> {
-  const ownDevices = new Set<string>(workshop.registry.networks().flatMap(networkLinkNames));
-  return findRouteConflict(subnetsOf(network), await workshop.kernel.links.listRoutes(), ownDevices);
+  const ours = ownDevices(workshop.registry.networks());
+  return findRouteConflict(subnetsOf(network), await workshop.kernel.links.listRoutes(), ours);
 }
 
 function assignedByEngine(request: CreateNetworkRequest): boolean {

@@ -2,6 +2,7 @@
 import { FairwayError } from "../errors.ts";
 import type { ClaimConflict, PortClaim } from "../kernel/ports.ts";
 import type { Endpoint } from "../model/endpoint.ts";
+import { bracketed } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
 import { collides } from "../plan/publish.ts";
 import type { Registry } from "../store/registry.ts";
@@ -19,7 +20,7 @@ export function portConflict(
   wanted: readonly PortClaim[],
 ): FairwayError {
   const { claim, address, port } = conflict;
-  const place = `${address.includes(":") ? `[${address}]` : address}:${port === 0 ? rangeText(claim) : port}/${claim.protocol}`;
+  const place = `${bracketed(address)}:${port === 0 ? rangeText(claim) : port}/${claim.protocol}`;
   if (conflict.errno === "EADDRNOTAVAIL") {
     return new FairwayError({
       code: "FW3006",

@@ -2,6 +2,7 @@ import type { Logger } from "../log.ts";
 import {
   addressBits,
   familyOf,
+  hostOf,
   type InterfaceAddress,
   type IpAddress,
   type Prefix,
@@ -211,7 +212,7 @@ export class AddressBook implements Ipam {
 
 function isInside(range: Prefix, subnet: Prefix): boolean {
   const isSmaller = prefixLengthOf(range) >= prefixLengthOf(subnet);
-  return isSmaller && prefixContains(subnet, range.slice(0, range.indexOf("/")) as IpAddress);
+  return isSmaller && prefixContains(subnet, hostOf(range));
 }
 
 function leaseKey(poolId: string, address: IpAddress): string {

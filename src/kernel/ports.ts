@@ -7,9 +7,25 @@
 import type { IfName } from "../model/ids.ts";
 import type { Family, IpAddress, Prefix } from "../model/ip.ts";
 import type { ElementChange, NftElement, Ruleset } from "../plan/ruleset.ts";
-import type { BridgeSpec, FlowFilter, FurnishSpec, PortClaim, SharedLinkSpec, VethSpec } from "../plan/specs.ts";
+import type {
+  BridgeSpec,
+  FlowFilter,
+  FurnishSpec,
+  HostAddress,
+  PortClaim,
+  SharedLinkSpec,
+  VethSpec,
+} from "../plan/specs.ts";
 
-export type { BridgeSpec, FlowFilter, FurnishSpec, PortClaim, SharedLinkSpec, VethSpec } from "../plan/specs.ts";
+export type {
+  BridgeSpec,
+  FlowFilter,
+  FurnishSpec,
+  HostAddress,
+  PortClaim,
+  SharedLinkSpec,
+  VethSpec,
+} from "../plan/specs.ts";
 
 /** A refusal by the kernel: the operation, the errno and the kernel's own words when it gave some. */
 export class KernelError extends Error {
@@ -46,12 +62,6 @@ export interface HostRoute {
   readonly onLink: boolean;
   /** Metric; the lowest wins. */
   readonly priority: number;
-}
-
-/** A usable address of the host: not tentative, not deprecated, of global scope. */
-export interface HostAddress {
-  readonly address: IpAddress;
-  readonly device: string;
 }
 
 export interface Uplink {

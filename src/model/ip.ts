@@ -60,8 +60,14 @@ export function addressBits(family: Family): 32 | 128 {
   return family === "ipv4" ? 32 : 128;
 }
 
-export function hostOf(address: InterfaceAddress): IpAddress {
-  return address.slice(0, address.indexOf("/")) as IpAddress;
+/** The address in front of the slash: of a prefix, its first one. */
+export function hostOf(value: InterfaceAddress | Prefix): IpAddress {
+  return value.slice(0, value.indexOf("/")) as IpAddress;
+}
+
+/** As it stands before a port: "192.0.2.1", "[2001:db8::1]" (RFC 3986 section 3.2.2). */
+export function bracketed(address: IpAddress): string {
+  return familyOf(address) === "ipv6" ? `[${address}]` : address;
 }
 
 /** The address with the length of its family: "10.0.0.1/32". */
@@ -98,7 +104,7 @@ export function prefixesOverlap(a: Prefix, b: Prefix): boolean {
 /** First and last address of a prefix as numbers, network and broadcast address included. */
 export function boundsOf(prefix: Prefix): [bigint, bigint] {
   const size = 1n << BigInt(addressBits(familyOf(prefix)) - prefixLengthOf(prefix));
-  const first = toBigInt(prefix.slice(0, prefix.indexOf("/")) as IpAddress);
+  const first = toBigInt(hostOf(prefix));
   return [first, first + size - 1n];
 }
 

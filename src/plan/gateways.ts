@@ -1,5 +1,5 @@
 /** Link-local gateways of networks that share the host's address. A container with two such networks must tell them apart. */
-import { type Family, fromBigInt, type IpAddress, type Prefix, prefixContains, toBigInt } from "../model/ip.ts";
+import { type Family, fromBigInt, hostOf, type IpAddress, type Prefix, prefixContains, toBigInt } from "../model/ip.ts";
 
 /** RFC 3927 leaves addresses to whoever is on the link; here that is one container and the host. */
 export const gatewayPrefixes: Readonly<Record<Family, Prefix>> = {
@@ -13,7 +13,7 @@ const gatewayCount = 4094;
 /** @param number from 1 to 4094 */
 function gatewayOf(number: number, family: Family): IpAddress {
   const prefix = gatewayPrefixes[family];
-  return fromBigInt(toBigInt(prefix.slice(0, prefix.indexOf("/")) as IpAddress) + BigInt(number), family);
+  return fromBigInt(toBigInt(hostOf(prefix)) + BigInt(number), family);
 }
 
 /** Could it have come from here? */

@@ -1,12 +1,7 @@
 /** Which addresses of the host a network of mode host shares. Pure. */
 import { type Family, familyOf, type IpAddress } from "../model/ip.ts";
 import type { HostNetwork } from "../model/network.ts";
-
-/** An address of the host and the interface that has it. */
-export interface AddressAt {
-  readonly address: IpAddress;
-  readonly device: string;
-}
+import type { HostAddress } from "./specs.ts";
 
 export interface SharedAddresses {
   readonly ipv4?: IpAddress;
@@ -16,7 +11,7 @@ export interface SharedAddresses {
 type SharedBefore = Pick<HostNetwork, "sharedIpv4" | "sharedIpv6">;
 
 /** The kernel lists addresses of IPv4 in the order in which they came, those of IPv6 the other way round. */
-function oldest(family: Family, candidates: readonly AddressAt[]): AddressAt | undefined {
+function oldest(family: Family, candidates: readonly HostAddress[]): HostAddress | undefined {
   return family === "ipv4" ? candidates[0] : candidates.at(-1);
 }
 
@@ -29,16 +24,16 @@ function oldest(family: Family, candidates: readonly AddressAt[]): AddressAt | u
  */
 export function chooseShared(
   network: Pick<HostNetwork, "parent" | "hostAddresses"> & SharedBefore,
-  present: readonly AddressAt[],
+  present: readonly HostAddress[],
   uplink: string | undefined,
 ): SharedAddresses {
   const { hostAddresses, parent } = network;
   const device = network.parent ?? uplink;
   const isCandidate =
     hostAddresses.length > 0
-      ? ({ address }: AddressAt) => hostAddresses.includes(address)
-      : (at: AddressAt) => at.device === device;
-  const isKept = ({ address, device: at }: AddressAt) =>
+      ? ({ address }: HostAddress) => hostAddresses.includes(address)
+      : (at: HostAddress) => at.device === device;
+  const isKept = ({ address, device: at }: HostAddress) =>
     (address === network.sharedIpv4 || address === network.sharedIpv6) && (parent === undefined || parent === at);
   const choose = (family: Family) => {
     const own = present.filter(({ address }) => familyOf(address) === family);

@@ -28,6 +28,12 @@ export interface VethSpec {
   readonly isolated: boolean;
 }
 
+/** A usable address of the host: not tentative, not deprecated, of global scope. */
+export interface HostAddress {
+  readonly address: IpAddress;
+  readonly device: string;
+}
+
 /** A pair without a bridge: its host side is the container's next hop. */
 export interface SharedLinkSpec {
   readonly host: IfName;

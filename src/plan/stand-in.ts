@@ -2,7 +2,7 @@
  * Stand-in addresses: what a container that shares the host's address is called inside the host. They are on no wire and
  * in no container, only between the host's own hooks, so that routes and connection tracking can tell containers apart.
  */
-import { type Family, fromBigInt, type IpAddress, type Prefix, toBigInt } from "../model/ip.ts";
+import { type Family, fromBigInt, hostOf, type IpAddress, type Prefix, toBigInt } from "../model/ip.ts";
 
 /** 240.0.0.0/4 is assigned to nobody (RFC 1112 section 4); the ULA prefix (RFC 4193) spells "fairway". */
 export const standInPrefixes = {
@@ -15,7 +15,7 @@ export const standInCount = 1 << 24;
 
 export function standInOf(number: number, family: Family): IpAddress {
   const prefix = standInPrefixes[family];
-  const first = toBigInt(prefix.slice(0, prefix.indexOf("/")) as IpAddress);
+  const first = toBigInt(hostOf(prefix));
   return fromBigInt(first + BigInt(number), family);
 }
 

@@ -49,6 +49,11 @@ export function networkLinkNames(network: Network): IfName[] {
   return network.mode === "bridge" ? [network.bridge] : [];
 }
 
+/** Interfaces of all these networks: what is on them is not the host's own. */
+export function ownDevices(networks: readonly Network[]): ReadonlySet<string> {
+  return new Set(networks.flatMap(networkLinkNames));
+}
+
 /** The pair that leads to the endpoint's sandbox. */
 export function planAttachment(network: Network, endpoint: Endpoint, facts: HostFacts): Step {
   return network.mode === "bridge"

@@ -2,6 +2,7 @@ import { FairwayError } from "../../errors.ts";
 import { familyOf, hostOf, type InterfaceAddress, isLinkLocal } from "../../model/ip.ts";
 import { type BridgeSpec, KernelError, type SysctlPort } from "../ports.ts";
 import { addAddress, configureBridge, createBridge, deleteAddress, deleteLink, setLinkUp } from "./codec.ts";
+import { setIpv6 } from "./ipv6-settings.ts";
 import { describeLink, type LinkInfo } from "./parse.ts";
 import { addLoopbackRoute } from "./route-codec.ts";
 import type { Change, Rtnetlink } from "./rtnetlink.ts";
@@ -46,7 +47,7 @@ export class Bridges {
     const { name, mac, mtu, alias } = spec;
     const { index, mac: presentMac } = await this.#findOurs(spec);
     // While the bridge is down: once up, an accepted router advertisement would stay (CVE-2020-13401).
-    this.#setIpv6(spec);
+    setIpv6(this.#sysctls, name, spec.ipv6);
     const unwanted = isNew ? [] : await this.#unwantedAddresses(spec, index);
     const configuration = configureBridge({
       index,
@@ -86,20 +87,6 @@ export class Bridges {
   /** A kernel without IPv6 has none of the knobs. */
   #hasIpv6(name: string): boolean {
     return this.#sysctls.read(["net", "ipv6", "conf", name, "disable_ipv6"]) !== undefined;
-  }
-
-  #setIpv6(spec: BridgeSpec): void {
-    const knob = (name: string): readonly string[] => ["net", "ipv6", "conf", spec.name, name];
-    if (!this.#hasIpv6(spec.name)) {
-      return;
-    }
-    const wanted = { accept_ra: "0", autoconf: "0", disable_ipv6: spec.ipv6 ? "0" : "1" };
-    for (const [name, value] of Object.entries(wanted)) {
-      // /proc/sys may be mounted read-only; values that are right already must not fail there.
-      if (this.#sysctls.read(knob(name)) !== value) {
-        this.#sysctls.write(knob(name), value);
-      }
-    }
   }
 
   /** The kernel's own link-local IPv6 address is nobody's wish, and stays. */

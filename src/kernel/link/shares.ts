@@ -1,10 +1,11 @@
-import { addressBits, familyOf, type InterfaceAddress, type IpAddress } from "../../model/ip.ts";
+import { familyOf, type IpAddress, wholeAddress } from "../../model/ip.ts";
 import { KernelError, type SharedLinkSpec, type SysctlPort } from "../ports.ts";
 import { activateShare, addAddress, addLinkAddress, createVeth, deleteLink } from "./codec.ts";
+import { kernelHasIpv6, setIpv6 } from "./ipv6-settings.ts";
 import { type PairMarks, removeLeftoverPair } from "./leftovers.ts";
 import { addLoopbackRoute, addNeighbour, addRoute } from "./route-codec.ts";
 import type { Change, Rtnetlink } from "./rtnetlink.ts";
-import { hostMac, kernelHasIpv6 } from "./veths.ts";
+import { hostMac } from "./veths.ts";
 
 /** Pairs whose host side is the next hop of the container, without a bridge. */
 export class Shares {
@@ -52,7 +53,8 @@ export class Shares {
       throw new KernelError(`find ${spec.host}`, "ENODEV");
     }
     const ipv6 = spec.gateways.some((gateway) => familyOf(gateway) === "ipv6");
-    this.#setIpv6(spec.host, ipv6);
+    // While the link is down: once up, an accepted router advertisement would stay (CVE-2020-13401).
+    setIpv6(this.#sysctls, spec.host, ipv6);
     const { index } = link;
     const refusals = await this.#rtnetlink.attempt([
       {
@@ -68,22 +70,10 @@ export class Shares {
       throw failed;
     }
   }
-
-  /** While the link is down: once up, an accepted router advertisement would stay (CVE-2020-13401). */
-  #setIpv6(name: string, isWanted: boolean): void {
-    const wanted = { accept_ra: "0", autoconf: "0", disable_ipv6: isWanted ? "0" : "1" };
-    for (const [knob, value] of Object.entries(wanted)) {
-      const path = ["net", "ipv6", "conf", name, knob];
-      const found = this.#sysctls.read(path);
-      if (found !== undefined && found !== value) {
-        this.#sysctls.write(path, value);
-      }
-    }
-  }
 }
 
 function gatewayChange(spec: SharedLinkSpec, index: number, gateway: IpAddress): Change {
-  const address = `${gateway}/${addressBits(familyOf(gateway))}` as InterfaceAddress;
+  const address = wholeAddress(gateway);
   const what = `add address ${gateway} to ${spec.host}`;
   // IPv6 has the scope in the address itself.
   const message = familyOf(gateway) === "ipv4" ? addLinkAddress(index, address) : addAddress(index, address);

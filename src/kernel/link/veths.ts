@@ -3,6 +3,7 @@ import type { Mac } from "../../model/ids.ts";
 import { deriveMac } from "../../model/mac.ts";
 import { KernelError, type SysctlPort, type VethSpec } from "../ports.ts";
 import { activatePort, createVeth, deleteLink, setLinkMaster } from "./codec.ts";
+import { kernelHasIpv6 } from "./ipv6-settings.ts";
 import { type PairMarks, removeLeftoverPair } from "./leftovers.ts";
 import type { Rtnetlink } from "./rtnetlink.ts";
 
@@ -85,7 +86,7 @@ export class Veths {
       name: spec.host,
       alias: spec.alias,
       isolated: spec.isolated,
-      ipv6: spec.mtu >= minIpv6MtuBytes && this.#kernelHasIpv6(),
+      ipv6: spec.mtu >= minIpv6MtuBytes && kernelHasIpv6(this.#sysctls),
     });
   }
 
@@ -101,19 +102,11 @@ export class Veths {
     this.#bridgeIndexes.set(spec.bridge, bridge.index);
     return bridge.index;
   }
-
-  #kernelHasIpv6(): boolean {
-    return kernelHasIpv6(this.#sysctls);
-  }
 }
 
 /** Set at creation, because udev gives a link without an address of its own another one later (MACAddressPolicy). */
 export function hostMac(hostIf: string): Mac {
   return deriveMac("host side", hostIf);
-}
-
-export function kernelHasIpv6(sysctls: SysctlPort): boolean {
-  return sysctls.read(["net", "ipv6", "conf", "default", "disable_ipv6"]) !== undefined;
 }
 
 function bridgeIsFull(spec: VethSpec, cause: KernelError): FairwayError {

@@ -1,4 +1,4 @@
-import { type IpAddress, parsePrefix, prefixLengthOf, toBytes } from "../../model/ip.ts";
+import { hostOf, parsePrefix, prefixLengthOf, toBytes } from "../../model/ip.ts";
 import type { NftAction, NftChain, NftFamily, NftMatch, NftRule, NftSelector, NftTable } from "../../plan/ruleset.ts";
 import { NLM_F_APPEND, NLM_F_CREATE, nested, textAttribute } from "../netlink/message.ts";
 import { familyOfField, storeAddress } from "./address-fields.ts";
@@ -219,7 +219,7 @@ class RuleWriter {
 
   #matchPrefix(select: NftSelector, text: string): void {
     const prefix = parsePrefix(text);
-    const address = toBytes(prefix.slice(0, prefix.indexOf("/")) as IpAddress);
+    const address = toBytes(hostOf(prefix));
     this.#load([select]);
     const bits = prefixLengthOf(prefix);
     if (bits < address.length * 8) {
