@@ -1,7 +1,5 @@
 /** A compose file is all that an application team writes. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import path from "node:path";
 import { describe, test } from "node:test";
 import { engineUnderTest } from "../../lab/engines.ts";
 import { whoEventually } from "../../lab/probe.ts";
@@ -46,15 +44,7 @@ networks:
 describe(`compose with engine ${engineUnderTest()}`, () => {
   const rig = bridgeRig();
 
-  /** docker-compose of this machine with the host's engine. Its default API version is older than some engines take. */
-  const compose = (...args: readonly string[]) => {
-    const file = path.join(rig.host.space.directory, "compose.yaml");
-    writeFileSync(file, COMPOSE_FILE);
-    return rig.host.exec(["docker-compose", "--no-ansi", "-p", "shop", "-f", file, ...args], {
-      env: { DOCKER_HOST: "unix:///run/docker.sock", COMPOSE_API_VERSION: "1.41", HOME: rig.host.space.directory },
-      timeoutMs: 120_000,
-    });
-  };
+  const compose = (...args: readonly string[]) => rig.compose("shop", COMPOSE_FILE, ...args);
 
   test("up, recreate, down", async () => {
     const { host, client } = rig;

@@ -1,6 +1,6 @@
 /** What every test of mode bridge stands on: a host with its engine and the driver, and a client on the same LAN. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, afterEach, before } from "node:test";
 import { engineUnderTest } from "../../lab/engines.ts";
@@ -128,6 +128,20 @@ export class BridgeRig {
 
   async network(name: string, ...args: readonly string[]): Promise<void> {
     await this.host.docker("network", "create", "-d", "fairway", ...args, name);
+  }
+
+  /**
+   * docker-compose of this machine with the host's engine. Its default API version is older than some engines take.
+   * @param text of the compose file
+   */
+  async compose(project: string, text: string, ...args: readonly string[]): Promise<string> {
+    const { space } = this.host;
+    const file = path.join(space.directory, `${project}.yaml`);
+    writeFileSync(file, text);
+    return await this.host.exec(["docker-compose", "--no-ansi", "-p", project, "-f", file, ...args], {
+      env: { DOCKER_HOST: "unix:///run/docker.sock", COMPOSE_API_VERSION: "1.41", HOME: space.directory },
+      timeoutMs: 120_000,
+    });
   }
 
   /** Starts a container and waits until its server answers inside. */

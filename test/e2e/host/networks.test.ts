@@ -1,7 +1,5 @@
 /** Mode host: how such a network is made, and what is said when it cannot be. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import path from "node:path";
 import { describe, test } from "node:test";
 import { engineUnderTest } from "../../lab/engines.ts";
 import { openLan } from "../../lab/lan.ts";
@@ -173,14 +171,8 @@ describe(`networks of mode host with engine ${engineUnderTest()}`, () => {
   });
 
   test("compose: up, beside a bridge network, down", async () => {
-    const { host, client } = rig;
-    const file = path.join(host.space.directory, "host-mode.yaml");
-    writeFileSync(file, COMPOSE_FILE);
-    const compose = (...args: readonly string[]) =>
-      host.exec(["docker-compose", "--no-ansi", "-p", "town", "-f", file, ...args], {
-        env: { DOCKER_HOST: "unix:///run/docker.sock", COMPOSE_API_VERSION: "1.41", HOME: host.space.directory },
-        timeoutMs: 120_000,
-      });
+    const { client } = rig;
+    const compose = (...args: readonly string[]) => rig.compose("town", COMPOSE_FILE, ...args);
     await compose("up", "-d");
     const id = await compose("ps", "-q", "web");
     const web = await rig.box(id.trim());

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { createApi } from "../../../src/api/app.ts";
-import { type DaemonStatus, type NetworkStatus, networkStatus } from "../../../src/api/status.ts";
+import { type DaemonStatus, networkStatus } from "../../../src/api/status.ts";
 import { portList, portsText } from "../../../src/cli/ports.ts";
 import { controlSocket, createProgram } from "../../../src/cli/program.ts";
 import { statusText } from "../../../src/cli/status-text.ts";
@@ -17,6 +17,7 @@ import { parseIfName } from "../../../src/model/ids.ts";
 import { parseInterfaceAddress } from "../../../src/model/ip.ts";
 import { FakeNames } from "../../fakes/fake-names.ts";
 import { endpointId, endpointOf, hostNetworkOf, ip, networkId, networkOf } from "../../fakes/requests.ts";
+import { daemonWith } from "./daemon-status.ts";
 
 const publication = (hostAddress: string, hostPort: number, more: Partial<Publication> = {}): Publication => ({
   protocol: "tcp",
@@ -27,21 +28,6 @@ const publication = (hostAddress: string, hostPort: number, more: Partial<Public
   containerPort: 80,
   ...more,
 });
-
-function daemon(networks: readonly NetworkStatus[]): DaemonStatus {
-  return {
-    apiVersion: "v1",
-    version: "0.1.0",
-    pid: 812,
-    startedAt: "2026-01-01T00:00:00.000Z",
-    uptimeSeconds: 59,
-    pluginSocket: "/run/docker/plugins/fairway.sock",
-    stateDir: "/var/lib/fairway",
-    ready: true,
-    settings: [],
-    networks,
-  };
-}
 
 /** A network of mode host with a claim and a dynamic port, and a bridge with a range. */
 function town(): DaemonStatus {
@@ -59,7 +45,7 @@ function town(): DaemonStatus {
     2,
     2,
   );
-  return daemon([networkStatus(hostNetworkOf(), [shop], names), networkStatus(networkOf({}, 2), [mail], names)]);
+  return daemonWith([networkStatus(hostNetworkOf(), [shop], names), networkStatus(networkOf({}, 2), [mail], names)]);
 }
 
 describe("fairway ports", () => {
@@ -77,7 +63,7 @@ describe("fairway ports", () => {
 
   test("says so when there is none", () => {
     const nobody = networkStatus(networkOf(), [endpointOf()], new FakeNames());
-    for (const status of [daemon([]), daemon([nobody])]) {
+    for (const status of [daemonWith([]), daemonWith([nobody])]) {
       assert.equal(portsText(status), "no port of this host leads to a container");
       assert.deepEqual(portList(status), { apiVersion: "v1", ports: [] });
     }
@@ -111,7 +97,7 @@ describe("fairway ports", () => {
         names.networks.set(networkId(1), text);
         names.containers.set(endpointId(1), text);
         const endpoint = endpointOf({ publications: [publication("0.0.0.0", 80)] });
-        const lines = portsText(daemon([networkStatus(networkOf(), [endpoint], names)]));
+        const lines = portsText(daemonWith([networkStatus(networkOf(), [endpoint], names)]));
         assert.equal(lines.split("\n").length, 2);
         // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
         assert.doesNotMatch(lines.replaceAll("\n", ""), /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
@@ -149,7 +135,7 @@ describe("fairway ports", () => {
 describe("fairway status of a network with the host's address", () => {
   test("shows what is shared and what is claimed", () => {
     const line = (network = hostNetworkOf()): string =>
-      statusText(daemon([networkStatus(network, [], new FakeNames())])).split("\n")[3] ?? "";
+      statusText(daemonWith([networkStatus(network, [], new FakeNames())])).split("\n")[3] ?? "";
     assert.equal(line(), "a001a001a001   host   192.0.2.10, 2001:db8::10   mtu 1500   claims exposed ports");
     const parent = parseIfName("eth1", "parent");
     assert.equal(

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { type DaemonStatus, type NetworkStatus, networkStatus } from "../../../src/api/status.ts";
+import { networkStatus } from "../../../src/api/status.ts";
 import { portText, statusText } from "../../../src/cli/status-text.ts";
 import type { Publication } from "../../../src/model/endpoint.ts";
 import { FakeNames } from "../../fakes/fake-names.ts";
 import { endpointId, endpointOf, ip, networkId, networkOf } from "../../fakes/requests.ts";
+import { daemonWith } from "./daemon-status.ts";
 
 const publication = (first: number, last = first): Publication => ({
   protocol: "tcp",
@@ -15,22 +16,6 @@ const publication = (first: number, last = first): Publication => ({
   containerAddress: ip("10.88.1.2"),
   containerPort: 80,
 });
-
-function daemon(networks: readonly NetworkStatus[], more: Partial<DaemonStatus> = {}): DaemonStatus {
-  return {
-    apiVersion: "v1",
-    version: "0.1.0",
-    pid: 812,
-    startedAt: "2026-01-01T00:00:00.000Z",
-    uptimeSeconds: 59,
-    pluginSocket: "/run/docker/plugins/fairway.sock",
-    stateDir: "/var/lib/fairway",
-    ready: true,
-    settings: [],
-    networks,
-    ...more,
-  };
-}
 
 describe("fairway status", () => {
   test("shows a host with a network, its containers in columns, and what to do next", () => {
@@ -43,7 +28,7 @@ describe("fairway status", () => {
       names,
     );
     assert.equal(
-      statusText(daemon([network])),
+      statusText(daemonWith([network])),
       [
         "fairway 0.1.0  running 59 s   pid 812   socket /run/docker/plugins/fairway.sock",
         "networks 1   endpoints 2   state /var/lib/fairway",
@@ -63,17 +48,17 @@ describe("fairway status", () => {
       { name: "net.ipv6.conf.eth0/5.accept_ra", was: "1", now: "2" },
     ];
     assert.equal(
-      statusText(daemon([], { settings })).split("\n")[2],
+      statusText(daemonWith([], { settings })).split("\n")[2],
       "changed on this host: net.ipv4.ip_forward 0 -> 1, net.ipv6.conf.eth0/5.accept_ra 1 -> 2",
     );
   });
 
   test("tells a new user how to begin", () => {
-    assert.match(statusText(daemon([])), /^next: docker network create -d fairway mynet$/m);
+    assert.match(statusText(daemonWith([])), /^next: docker network create -d fairway mynet$/m);
   });
 
   test("says so while it is still starting", () => {
-    assert.match(statusText(daemon([], { ready: false })), /^fairway 0\.1\.0 {2}starting 59 s/);
+    assert.match(statusText(daemonWith([], { ready: false })), /^fairway 0\.1\.0 {2}starting 59 s/);
   });
 
   const spans: [number, string][] = [
@@ -88,7 +73,7 @@ describe("fairway status", () => {
   ];
   for (const [uptimeSeconds, text] of spans) {
     test(`${uptimeSeconds} s up is ${text}`, () => {
-      assert.ok(statusText(daemon([], { uptimeSeconds })).includes(`running ${text} `));
+      assert.ok(statusText(daemonWith([], { uptimeSeconds })).includes(`running ${text} `));
     });
   }
 
@@ -106,12 +91,12 @@ describe("fairway status", () => {
   test("shows a few of many ports and says how to see all", () => {
     const publications = Array.from({ length: 30 }, (_, index) => publication(2 * index + 1));
     const network = networkStatus(networkOf(), [endpointOf({ state: "joined", publications })], new FakeNames());
-    assert.match(statusText(daemon([network])), /0\.0\.0\.0:15->80\/tcp, and 22 more \(--json\)$/m);
+    assert.match(statusText(daemonWith([network])), /0\.0\.0\.0:15->80\/tcp, and 22 more \(--json\)$/m);
   });
 
   test("flags what is unusual about a network, and only that", () => {
     const flags = (more: Parameters<typeof networkOf>[0]): string =>
-      statusText(daemon([networkStatus(networkOf(more), [], new FakeNames())])).match(/mtu 1500(.*)$/m)?.[1] ?? "?";
+      statusText(daemonWith([networkStatus(networkOf(more), [], new FakeNames())])).match(/mtu 1500(.*)$/m)?.[1] ?? "?";
     assert.equal(flags({}), "");
     assert.equal(flags({ internal: true }), "   internal");
     assert.equal(flags({ internal: true, masquerade: false }), "   internal");
@@ -124,7 +109,7 @@ describe("fairway status", () => {
         const names = new FakeNames();
         names.networks.set(networkId(1), network);
         names.containers.set(endpointId(1), container);
-        const text = statusText(daemon([networkStatus(networkOf(), [endpointOf()], names)]));
+        const text = statusText(daemonWith([networkStatus(networkOf(), [endpointOf()], names)]));
         assert.equal(text.split("\n").length, 7);
         // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
         assert.doesNotMatch(text.replaceAll("\n", ""), /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
