@@ -77,6 +77,7 @@ export interface PortSight {
 }
 
 export interface StatusSight {
+  readonly settings: readonly { readonly name: string; readonly was: string; readonly now: string }[];
   readonly networks: readonly {
     readonly name?: string;
     readonly endpoints: readonly {

@@ -6,7 +6,7 @@ import { openLan } from "../../lab/lan.ts";
 import { whoEventually } from "../../lab/probe.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { bridgeRig } from "../bridge/rig.ts";
-import { addressesOn, linkOf } from "../bridge/sights.ts";
+import { addressesOn, linkOf, statusOf } from "../bridge/sights.ts";
 import { assertVisits, type Visit } from "../bridge/visits.ts";
 
 const HOST = ["--ipam-driver", "fairway", "-o", "mode=host"];
@@ -113,6 +113,16 @@ describe(`networks of mode host with engine ${engineUnderTest()}`, () => {
       await host.exec(["ip", "address", "del", "10.222.0.200/24", "dev", "eth0"]);
       await neighbour.stop();
       await second.stop();
+    }
+  });
+
+  test("what was changed on the host is shown, and is so", async () => {
+    const { host } = rig;
+    await rig.network("web", ...HOST);
+    const { settings } = await statusOf(host);
+    assert.ok(settings.some(({ name, was, now }) => `${name} ${was} ${now}` === "net.ipv6.conf.all.forwarding 0 1"));
+    for (const { name, now } of settings) {
+      assert.equal((await host.exec(["sysctl", "-n", name])).trim(), now, name);
     }
   });
 
