@@ -30,6 +30,12 @@ export const engineChain = "FAIRWAY-FORWARD";
 export const aliasPrefix = "fairway:";
 
 /**
+ * Metrics of our routes to flat addresses. A routing daemon announces what has the first one (FRR cannot see the protocol
+ * number of a route, so the metric is the contract); the second one is for what this host alone must know.
+ */
+export const routeMetrics = { announced: 9900, local: 9910 } as const;
+
+/**
  * nftables priorities. Ours come shortly before the well-known ones (nft(8), "standard priority names"), so that
  * rules at -300, -150 and -200 of the administrator see packets first and the engine's see what we leave.
  */
