@@ -23,6 +23,8 @@ export interface Publication {
   readonly hostPortLast: number;
   readonly containerAddress: IpAddress;
   readonly containerPort: number;
+  /** The address is the container's own, so that no port of the host is taken for it. */
+  readonly isOwn?: true;
 }
 
 /** A port of a container, as an image's EXPOSE or a published port names it. */
@@ -54,8 +56,13 @@ export interface Endpoint {
   readonly sandboxKey?: string;
   /** What `-p` asked for. */
   readonly publications: readonly Publication[];
-  /** Mode host: ports that are the host's at the same number, for as long as the endpoint is joined. */
+  /**
+   * What is the container's for as long as the endpoint is joined. Mode host: ports of the host at the same number. Mode
+   * routed: ports of its own addresses that everybody reaches.
+   */
   readonly claims?: readonly Publication[];
+  /** Mode routed: the engine's health check passes. Not kept over a restart of the container. */
+  readonly healthy?: boolean;
   /** Mode host: number of the stand-in addresses, see plan/stand-in.ts. */
   readonly standIn?: number;
 }

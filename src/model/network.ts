@@ -66,10 +66,35 @@ export interface FormerAddresses {
   readonly sharedIpv6?: IpAddress;
 }
 
+/** Which ports of a container others than its network's own reach: what `-p` says, or all. */
+export type ReachableKind = "published" | "all";
+
+/**
+ * What a routing daemon is offered: blocks of addresses, each container's address, each address whose container is
+ * healthy, or nothing.
+ */
+export type AnnounceKind = "block" | "address" | "healthy" | "none";
+
+/** Flat addresses: each container has one of its own, by a host route, without a bridge and without translation. */
+export interface RoutedNetwork extends NetworkBase {
+  readonly mode: "routed";
+  /** Next hops of the containers, on the host's side of each pair. No two networks have the same ones. */
+  readonly gatewayIpv4: IpAddress;
+  readonly gatewayIpv6: IpAddress;
+  /** Inter-container communication: may containers of this network reach every port of each other? */
+  readonly icc: boolean;
+  readonly reachable: ReachableKind;
+  readonly announce: AnnounceKind;
+  /** Outbound traffic that leaves the flat space carries an address of the host. */
+  readonly egressNat: boolean;
+  /** Destinations that see the container's own address all the same. */
+  readonly flatSpace: readonly Prefix[];
+}
+
 export interface PortRange {
   readonly first: number;
   readonly last: number;
 }
 
 /** One variant per mode; `mode` discriminates. */
-export type Network = BridgeNetwork | HostNetwork;
+export type Network = BridgeNetwork | HostNetwork | RoutedNetwork;

@@ -11,6 +11,7 @@ import {
   ifNameValue,
   integerValue,
   portRangeValue,
+  prefixesValue,
   publishAddressesValue,
   sharedAddressesValue,
   sourceAddressValue,
@@ -19,10 +20,10 @@ import {
 } from "./values.ts";
 
 /** Modes of this version. */
-export const availableModes = ["bridge", "host"] as const;
+export const availableModes = ["bridge", "host", "routed"] as const;
 export type Mode = (typeof availableModes)[number];
 /** Words kept for modes to come; asking for one is answered with FW1004. */
-export const reservedModes: readonly string[] = ["routed", "overlay"];
+export const reservedModes: readonly string[] = ["overlay"];
 
 export type OptionScope = "network" | "endpoint";
 
@@ -48,7 +49,7 @@ export type OptionValues<E extends OptionEntries> = {
 };
 
 /** The mode is resolved before its value is judged, so any word is a value here. */
-const modeValue: ValueSchema<string> = z.string().describe("bridge or host (later versions: routed, overlay)");
+const modeValue: ValueSchema<string> = z.string().describe("bridge, host or routed (later versions: overlay)");
 
 export const networkCatalog = {
   mode: {
@@ -57,7 +58,7 @@ export const networkCatalog = {
     modes: availableModes,
     value: modeValue,
     default: { value: "bridge" },
-    doc: "How containers reach the world: `bridge` is a private subnet behind this host, `host` is the host's own address.",
+    doc: "How containers reach the world: `bridge` is a private subnet behind this host, `host` is the host's own address, `routed` is a flat address for each container.",
     example: "mode=bridge",
   },
   mtu: {
@@ -81,10 +82,10 @@ export const networkCatalog = {
   icc: {
     aliases: ["com.docker.network.bridge.enable_icc"],
     scope: "network",
-    modes: ["bridge"],
+    modes: ["bridge", "routed"],
     value: booleanValue,
     default: { value: "true" },
-    doc: "Inter-container communication: may containers of this network reach each other directly?",
+    doc: "Inter-container communication: may containers of this network reach each other directly? With `false`, only published ports.",
     example: "icc=false",
   },
   masquerade: {
@@ -158,6 +159,42 @@ export const networkCatalog = {
     default: { value: "20000-32000" },
     doc: "Host ports for `-p 80`, which names none.",
     example: "dynamic_ports=40000-40999",
+  },
+  reachable: {
+    aliases: [],
+    scope: "network",
+    modes: ["routed"],
+    value: wordValue(["published", "all"]),
+    default: { value: "published" },
+    doc: "Which ports of a container others than its own network reach: what `-p` says, or all.",
+    example: "reachable=all",
+  },
+  announce: {
+    aliases: [],
+    scope: "network",
+    modes: ["routed"],
+    value: wordValue(["block", "address", "healthy", "none"]),
+    default: { value: "block" },
+    doc: "What a routing daemon is offered: this host's blocks of the subnet, each container's address, each address while its container's health check passes, or nothing.",
+    example: "announce=address",
+  },
+  egress_nat: {
+    aliases: [],
+    scope: "network",
+    modes: ["routed"],
+    value: booleanValue,
+    default: { value: "false" },
+    doc: "Traffic that leaves the flat space carries an address of the host: internet access for private addresses.",
+    example: "egress_nat=true",
+  },
+  flat_space: {
+    aliases: [],
+    scope: "network",
+    modes: ["routed"],
+    value: prefixesValue,
+    default: { text: "the private address space (RFC 1918, RFC 6598, RFC 4193)" },
+    doc: "With `egress_nat`: destinations that see the container's own address all the same.",
+    example: "flat_space=10.0.0.0/8,fd00::/8",
   },
   ifname_prefix: {
     aliases: ["com.docker.network.container_iface_prefix"],

@@ -1,7 +1,7 @@
 import { FairwayError } from "../errors.ts";
 import type { IfName } from "../model/ids.ts";
-import { familyOf, type IpAddress, isUnspecified } from "../model/ip.ts";
-import type { ClaimKind, PortRange } from "../model/network.ts";
+import { familyOf, type IpAddress, isUnspecified, type Prefix } from "../model/ip.ts";
+import type { AnnounceKind, ClaimKind, PortRange, ReachableKind } from "../model/network.ts";
 import { availableModes, type Mode, type networkCatalog, type OptionValues, reservedModes } from "./catalog.ts";
 import { quote } from "./quote.ts";
 import { readOptions } from "./reader.ts";
@@ -35,8 +35,23 @@ export interface HostOptions {
   readonly ifNamePrefix: string;
 }
 
+export interface RoutedOptions {
+  readonly mode: "routed";
+  /** Bytes; absent: as the uplink. */
+  readonly mtu?: number;
+  readonly icc: boolean;
+  readonly reachable: ReachableKind;
+  readonly announce: AnnounceKind;
+  readonly egressNat: boolean;
+  readonly flatSpace: readonly Prefix[];
+  readonly ifNamePrefix: string;
+}
+
 /** One variant per mode; `mode` discriminates. */
-export type NetworkOptions = BridgeOptions | HostOptions;
+export type NetworkOptions = BridgeOptions | HostOptions | RoutedOptions;
+
+/** RFC 1918, RFC 6598 and RFC 4193: what the internet cannot answer. */
+const privateSpace = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"] as Prefix[];
 
 /** The smallest link that IPv6 runs on, in bytes (RFC 8200 section 5). */
 const minimumIpv6MtuBytes = 1280;
@@ -48,7 +63,34 @@ const minimumIpv6MtuBytes = 1280;
 export function parseNetworkOptions(options: ReadonlyMap<string, string>): NetworkOptions {
   const mode = checkMode(options.get("mode"));
   const values = readOptions(options, "network", mode) as OptionValues<typeof networkCatalog>;
-  return mode === "bridge" ? bridgeOptions(values) : hostOptions(values);
+  return optionsOf[mode](values);
+}
+
+const optionsOf: Readonly<Record<Mode, (values: OptionValues<typeof networkCatalog>) => NetworkOptions>> = {
+  bridge: bridgeOptions,
+  host: hostOptions,
+  routed: routedOptions,
+};
+
+function routedOptions(values: OptionValues<typeof networkCatalog>): RoutedOptions {
+  if (values.flat_space !== undefined && !values.egress_nat) {
+    throw new FairwayError({
+      code: "FW1003",
+      what: "option flat_space has no meaning without egress_nat=true",
+      why: "without it, every destination sees the container's own address",
+      fix: "add -o egress_nat=true, or leave out flat_space",
+    });
+  }
+  return {
+    mode: "routed",
+    ...(values.mtu === undefined ? {} : { mtu: values.mtu }),
+    icc: values.icc,
+    reachable: values.reachable,
+    announce: values.announce,
+    egressNat: values.egress_nat,
+    flatSpace: values.egress_nat ? (values.flat_space ?? privateSpace) : [],
+    ifNamePrefix: values.ifname_prefix,
+  };
 }
 
 function hostOptions(values: OptionValues<typeof networkCatalog>): HostOptions {
@@ -107,7 +149,7 @@ function checkMode(mode = "bridge"): Mode {
     throw new FairwayError({
       code: "FW1004",
       what: `mode ${quote(mode)} is not available in this version`,
-      why: `this version has the modes ${known.join(" and ")}`,
+      why: `this version has the modes ${known.join(", ")}`,
       fix: "leave the option out or write mode=bridge",
     });
   }

@@ -87,8 +87,8 @@ function gatewayModeRefused(key: string, value: string): FairwayError {
   return new FairwayError({
     code: "FW1004",
     what: `gateway mode ${quote(value)} is not available in this version (option ${key})`,
-    why: "mode bridge translates addresses; containers without translation will be mode=routed",
-    fix: value === "isolated" ? "create the network with --internal" : "leave the option out",
+    why: "mode bridge translates addresses; mode routed does not",
+    fix: value === "isolated" ? "create the network with --internal" : `write mode=routed in place of ${key}`,
   });
 }
 

@@ -13,7 +13,10 @@ import {
   isLoopback,
   isMulticast,
   isUnspecified,
+  type Prefix,
   parseIpAddress,
+  parsePrefix,
+  prefixesOverlap,
 } from "../model/ip.ts";
 import type { PortRange } from "../model/network.ts";
 
@@ -101,6 +104,20 @@ export const portRangeValue: ValueSchema<PortRange> = kind("a range of ports fro
   const range = { first: Number(first), last: Number(last) };
   return range.first <= range.last && range.last <= 65_535 ? range : undefined;
 });
+
+/** Each of them is one element of the packet filter per subnet. */
+const maxPrefixes = 64;
+
+export const prefixesValue: ValueSchema<readonly Prefix[]> = kind(
+  "a list of IPv4 and IPv6 subnets without overlap, separated by commas",
+  (text) => {
+    const prefixes = text.split(",").map((part) => parsePrefix(part.trim()));
+    const isDisjoint = prefixes.every(
+      (one, index) => !prefixes.some((two, at) => at > index && prefixesOverlap(one, two)),
+    );
+    return isDisjoint && prefixes.length <= maxPrefixes ? prefixes : undefined;
+  },
+);
 
 export function wordValue<const Word extends string>(words: readonly Word[]): ValueSchema<Word> {
   return kind(words.join(" or "), (text) => words.find((word) => word === text));

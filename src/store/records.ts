@@ -56,6 +56,17 @@ const hostNetwork = networkBase.extend({
   moving: z.object({ sharedIpv4: address.optional(), sharedIpv6: address.optional() }).optional(),
 });
 
+const routedNetwork = networkBase.extend({
+  mode: z.literal("routed"),
+  gatewayIpv4: address,
+  gatewayIpv6: address,
+  icc: z.boolean(),
+  reachable: z.enum(["published", "all"]),
+  announce: z.enum(["block", "address", "healthy", "none"]),
+  egressNat: z.boolean(),
+  flatSpace: z.array(prefix),
+});
+
 const addressPool = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("subnet"), id: z.string(), subnet: prefix, range: prefix.optional() }),
   z.object({ kind: z.literal("shared"), id: z.string(), family: z.enum(["ipv4", "ipv6"]), gateway: address }),
@@ -85,6 +96,7 @@ const publication = z.object({
   hostPortLast: port,
   containerAddress: z.string(),
   containerPort: port,
+  isOwn: z.literal(true).optional(),
 });
 
 const publications = z.array(publication.transform((value) => value as Publication));
@@ -102,12 +114,13 @@ const endpoint = z.object({
   sandboxKey: z.string().optional(),
   publications,
   claims: publications.optional(),
+  healthy: z.boolean().optional(),
   standIn: z.int().min(1).optional(),
 });
 
 /** @throws ZodError, SyntaxError or FairwayError when the text is not a record of ours. */
 export function parseNetworkRecord(json: string): Network {
-  return z.discriminatedUnion("mode", [bridgeNetwork, hostNetwork]).parse(JSON.parse(json)) as Network;
+  return z.discriminatedUnion("mode", [bridgeNetwork, hostNetwork, routedNetwork]).parse(JSON.parse(json)) as Network;
 }
 
 export function parsePoolRecord(json: string): AddressPool {

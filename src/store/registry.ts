@@ -14,7 +14,7 @@ export class Registry {
   readonly #networks = new Map<NetworkId, Network>();
   readonly #endpoints = new Map<EndpointId, Endpoint>();
   readonly #byNetwork = new Map<NetworkId, Set<EndpointId>>();
-  /** Networks that share the host's address, by their gateways. */
+  /** Networks whose containers have the host as their next hop, by their gateways. */
   readonly #byGateway = new Map<IpAddress, NetworkId>();
   readonly #standIns = new Map<number, EndpointId>();
   readonly #settings = new Map<string, HostSetting>();
@@ -211,7 +211,7 @@ export class Registry {
 }
 
 function gatewaysOf(network: Network | undefined): IpAddress[] {
-  return network?.mode === "host" ? [network.gatewayIpv4, network.gatewayIpv6] : [];
+  return network === undefined || network.mode === "bridge" ? [] : [network.gatewayIpv4, network.gatewayIpv6];
 }
 
 function keysOf(endpoint: Endpoint): string[] {
