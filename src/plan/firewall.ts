@@ -7,11 +7,13 @@ import {
   forwardChain,
   fromContainerChain,
   inputChain,
+  internalPeersChain,
   isolatedPeersChain,
   neighboursChain,
   toContainerChain,
+  toFlatChain,
 } from "./firewall/admission.ts";
-import { guardChain, quotedChains, realChain } from "./firewall/identity.ts";
+import { flatSourceChain, guardChain, quotedChains, realChain } from "./firewall/identity.ts";
 import { type FamilyTerms, families } from "./firewall/terms.ts";
 import {
   inputTranslationChain,
@@ -38,9 +40,12 @@ export function planRuleset(): Ruleset {
           publishChain(),
           isolatedPeersChain(),
           admittedChain(),
+          internalPeersChain(),
+          toFlatChain(),
           toContainerChain(),
           fromContainerChain(),
           ...quotedChains(),
+          flatSourceChain(),
           guardChain(),
           preroutingChain(),
           outputChain(),
@@ -78,6 +83,15 @@ function familySets(terms: FamilyTerms): NftSet[] {
     { name: `hairpin${digit}`, key: [address, address], interval: true },
     { name: `masquerade${digit}`, key: ["ifname"] },
     { name: `snat${digit}`, key: ["ifname"], data: [address] },
+    { name: `source${digit}`, key: ["ifname", address] },
+    { name: `local${digit}`, key: [address] },
+    { name: `peers${digit}`, key: [address, address], interval: true },
+    { name: `open${digit}`, key: [address] },
+    { name: `reachable${digit}`, key: [address, "inet_proto", "inet_service"] },
+    { name: `reachable_range${digit}`, key: [address, "inet_proto", "inet_service"], interval: true },
+    { name: `renumbered${digit}`, key: [address, "inet_proto", "inet_service"], data: target },
+    { name: `egress${digit}`, key: [address, address], interval: true },
+    { name: `flat${digit}`, key: [address, address], interval: true },
     { name: `stand_in${digit}`, key: ["ifname", address], data: [address] },
     { name: `real${digit}`, key: ["ifname"], data: [address] },
     { name: `shared${digit}`, key: ["ifname"], data: [address] },

@@ -14,6 +14,8 @@ export const linkGroups = { mask: 0xffff_fff0, value: 0xfa10 } as const;
 export const linkGroup = 0xfa17;
 /** Host sides of pairs without a bridge, whose containers share the host's address. */
 export const shareLinkGroup = 0xfa1a;
+/** Host sides of pairs without a bridge, whose containers have flat addresses. */
+export const flatLinkGroup = 0xfa1b;
 /** Link group of the host sides of endpoints whose network keeps its containers apart (icc=false). */
 export const isolatedLinkGroup = 0xfa19;
 /** Link group that means "to be deleted"; the reaper deletes it as a whole. */

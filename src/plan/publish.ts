@@ -2,11 +2,18 @@
 import { FairwayError } from "../errors.ts";
 import type { Endpoint, PortRequest, Protocol, Publication } from "../model/endpoint.ts";
 import { type Family, familyOf, hostOf, type IpAddress, isUnspecified } from "../model/ip.ts";
-import type { Network } from "../model/network.ts";
+import type { BridgeNetwork, HostNetwork, Network } from "../model/network.ts";
 import { familyDigit } from "./digit.ts";
 import type { NftElement } from "./ruleset.ts";
 import type { FlowFilter, PortClaim } from "./specs.ts";
 import { standInOf } from "./stand-in.ts";
+
+/** Networks whose ports are the host's. */
+export type HostPortNetwork = BridgeNetwork | HostNetwork;
+
+export function hasHostPorts(network: Network): network is HostPortNetwork {
+  return network.mode !== "routed";
+}
 
 /** A claim together with the container port that it will lead to. */
 export interface PlannedClaim {
@@ -15,7 +22,11 @@ export interface PlannedClaim {
 }
 
 /** @throws FairwayError FW3006 when a port cannot be published because the endpoint lacks the address family. */
-export function planClaims(network: Network, endpoint: Endpoint, requests: readonly PortRequest[]): PlannedClaim[] {
+export function planClaims(
+  network: HostPortNetwork,
+  endpoint: Endpoint,
+  requests: readonly PortRequest[],
+): PlannedClaim[] {
   if (network.internal) {
     return [];
   }
@@ -37,7 +48,7 @@ export function planClaims(network: Network, endpoint: Endpoint, requests: reado
 
 /** A bridge leaves it to the kernel to pick a number; with the host's address it comes from the network's own range. */
 function numbersOf(
-  network: Network,
+  network: HostPortNetwork,
   endpoint: Endpoint,
   { hostPortFirst: first, hostPortLast: last, containerPort }: PortRequest,
 ): Pick<PortClaim, "first" | "last" | "start"> {
@@ -50,7 +61,7 @@ function numbersOf(
   return { ...range, start: range.first + (((endpoint.standIn ?? 0) * 7919 + containerPort) % size) };
 }
 
-function publishAddresses(network: Network, endpoint: Endpoint, request: PortRequest): readonly IpAddress[] {
+function publishAddresses(network: HostPortNetwork, endpoint: Endpoint, request: PortRequest): readonly IpAddress[] {
   const wanted = defaultAddresses(network);
   const reachable = wanted.filter((address) => containerAddress(endpoint, familyOf(address)) !== undefined);
   if (reachable.length === 0 && wanted[0] !== undefined) {
@@ -62,7 +73,7 @@ function publishAddresses(network: Network, endpoint: Endpoint, request: PortReq
 const allAddresses = ["0.0.0.0", "::"] as IpAddress[];
 
 /** Where ports are published that name no address. */
-function defaultAddresses(network: Network): readonly IpAddress[] {
+function defaultAddresses(network: HostPortNetwork): readonly IpAddress[] {
   if (network.mode === "host") {
     return [network.sharedIpv4, network.sharedIpv6].filter((address) => address !== undefined);
   }
@@ -76,7 +87,7 @@ const loopbackAddresses = { ipv4: "127.0.0.1", ipv6: "::1" } as Readonly<Record<
  * once more, at the number that was granted.
  */
 export function planLoopbackClaims(
-  network: Network,
+  network: HostPortNetwork,
   endpoint: Endpoint,
   claims: readonly PlannedClaim[],
   granted: readonly number[],
@@ -182,6 +193,25 @@ export function planPublicationElements(publications: readonly Publication[]): N
 }
 
 function elementsOf(publication: Publication): NftElement[] {
+  return publication.isOwn === true ? ownPortElements(publication) : hostPortElements(publication);
+}
+
+function ownPortElements(publication: Publication): NftElement[] {
+  const { protocol, hostAddress: address, hostPortFirst: first, hostPortLast: last, containerPort } = publication;
+  const digit = familyDigit(familyOf(address));
+  if (containerPort === first) {
+    return first === last
+      ? [{ set: `reachable${digit}`, key: [address, protocol, first] }]
+      : [{ set: `reachable_range${digit}`, key: [address, protocol, { from: first, to: last }] }];
+  }
+  return Array.from({ length: last - first + 1 }, (_, offset) => ({
+    set: `renumbered${digit}`,
+    key: [address, protocol, first + offset],
+    data: [address, containerPort + offset],
+  }));
+}
+
+function hostPortElements(publication: Publication): NftElement[] {
   const { protocol, hostPortFirst: first, hostPortLast: last, containerAddress: target } = publication;
   const digit = familyDigit(familyOf(publication.hostAddress));
   const everywhere = isUnspecified(publication.hostAddress);

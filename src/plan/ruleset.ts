@@ -77,8 +77,8 @@ export type NftMatch =
   | { readonly markBit: number }
   /** ICMP of this type. */
   | { readonly icmpType: number }
-  /** Any ICMPv6 error: types below 128 (RFC 4443 section 2.1). */
-  | { readonly icmpv6: "error" }
+  /** Any ICMPv6 error: types below 128 (RFC 4443 section 2.1); or type 128 (section 4.1). */
+  | { readonly icmpv6: "error" | "echo-request" }
   /** Prefix match, "127.0.0.0/8" or "::1/128". */
   | { readonly select: "ip saddr" | "ip daddr" | "ip6 saddr" | "ip6 daddr"; readonly prefix: string }
   | { readonly select: readonly NftSelector[]; readonly in: string; readonly negate?: boolean };

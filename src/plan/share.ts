@@ -5,7 +5,7 @@ import type { HostNetwork } from "../model/network.ts";
 import { familyDigit } from "./digit.ts";
 import { endpointAlias, sandboxTable, shareLinkGroup } from "./names.ts";
 import type { NftElement } from "./ruleset.ts";
-import type { FurnishSpec, SharedLinkSpec } from "./specs.ts";
+import type { FurnishSpec, NextHopLinkSpec } from "./specs.ts";
 import { standInOf } from "./stand-in.ts";
 
 interface SharedFamily {
@@ -18,7 +18,7 @@ interface SharedFamily {
   readonly shared: IpAddress | undefined;
 }
 
-export function planSharedLink(network: HostNetwork, endpoint: Endpoint): SharedLinkSpec {
+export function planSharedLink(network: HostNetwork, endpoint: Endpoint): NextHopLinkSpec {
   const shared = familiesOf(network, endpoint);
   return {
     host: endpoint.hostIf,
@@ -28,7 +28,7 @@ export function planSharedLink(network: HostNetwork, endpoint: Endpoint): Shared
     alias: endpointAlias(endpoint.id, network.id),
     group: shareLinkGroup,
     gateways: shared.map(({ gateway }) => gateway),
-    standIns: shared.map(({ standIn }) => standIn),
+    targets: shared.map(({ standIn }) => standIn),
   };
 }
 
@@ -58,6 +58,7 @@ export function planShareElements(network: HostNetwork, endpoint: Endpoint): Nft
 export function planFurnishing(network: HostNetwork, endpoint: Endpoint): FurnishSpec {
   const shared = familiesOf(network, endpoint);
   return {
+    sharesAddress: true,
     hostIf: endpoint.hostIf,
     sandboxKey: endpoint.sandboxKey ?? "",
     mac: endpoint.mac,

@@ -1,7 +1,7 @@
 /** Kernel objects as wishes: what the planner asks for and the kernel adapters make true. */
 import type { Protocol } from "../model/endpoint.ts";
 import type { IfName, Mac } from "../model/ids.ts";
-import type { InterfaceAddress, IpAddress } from "../model/ip.ts";
+import type { InterfaceAddress, IpAddress, Prefix } from "../model/ip.ts";
 
 export interface BridgeSpec {
   readonly name: IfName;
@@ -35,7 +35,7 @@ export interface HostAddress {
 }
 
 /** A pair without a bridge: its host side is the container's next hop. */
-export interface SharedLinkSpec {
+export interface NextHopLinkSpec {
   readonly host: IfName;
   readonly sandbox: IfName;
   readonly sandboxMac: Mac;
@@ -46,11 +46,23 @@ export interface SharedLinkSpec {
   /** Addresses of the host side, one per family; link-local. */
   readonly gateways: readonly IpAddress[];
   /** Addresses that lead into the pair, one per family. */
-  readonly standIns: readonly IpAddress[];
+  readonly targets: readonly IpAddress[];
+  /** Metric of the routes to targets that are the container's own; absent: they stand in for the host's address. */
+  readonly flatMetric?: number;
 }
 
-/** Settings inside a sandbox that has an address of the host. */
+/** A route of ours on the host. Routing daemons announce it, or not, by its metric. */
+export interface RouteSpec {
+  readonly destination: Prefix;
+  readonly metric: number;
+  /** Absent: whatever has no longer route is unreachable, and says so to the sender. */
+  readonly device?: IfName;
+}
+
+/** Settings inside a sandbox whose next hop is the host. */
 export interface FurnishSpec {
+  /** The address is the host's as well, so that the sandbox's own look-up for it must come after ours. */
+  readonly sharesAddress: boolean;
   /** Host side of the pair; its link-layer address is the gateway's. */
   readonly hostIf: IfName;
   /** Path of the sandbox's network namespace. */
@@ -59,7 +71,7 @@ export interface FurnishSpec {
   readonly mac: Mac;
   /** Routing table inside the sandbox; each network of a container has its own. */
   readonly table: number;
-  /** Per family: the address that is the host's, and the way to the host. */
+  /** Per family: the container's address, which shall cover nothing but itself, and the way to the host. */
   readonly routes: readonly { readonly address: IpAddress; readonly gateway: IpAddress }[];
   /** IFLA_IFALIAS of the interface inside; "" for none. */
   readonly note: string;

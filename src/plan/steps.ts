@@ -2,7 +2,7 @@
 import type { IfName } from "../model/ids.ts";
 import type { Family } from "../model/ip.ts";
 import type { ElementChange } from "./ruleset.ts";
-import type { BridgeSpec, FlowFilter, SharedLinkSpec, VethSpec } from "./specs.ts";
+import type { BridgeSpec, FlowFilter, NextHopLinkSpec, RouteSpec, VethSpec } from "./specs.ts";
 
 export interface StepArgs {
   readonly enableForwarding: { readonly families: readonly Family[] };
@@ -10,7 +10,11 @@ export interface StepArgs {
   readonly admitForwarding: Record<never, never>;
   readonly ensureBridge: { readonly spec: BridgeSpec };
   readonly addVeth: { readonly spec: VethSpec };
-  readonly addSharedLink: { readonly spec: SharedLinkSpec };
+  readonly addNextHopLink: { readonly spec: NextHopLinkSpec };
+  /** Host sides of pairs go down, and with them every route that leads into them. */
+  readonly setLinksDown: { readonly names: readonly IfName[] };
+  readonly addRoutes: { readonly routes: readonly RouteSpec[] };
+  readonly deleteRoutes: { readonly routes: readonly RouteSpec[] };
   readonly deleteLinks: { readonly names: readonly IfName[] };
   readonly changeElements: ElementChange;
   readonly forgetFlows: { readonly filters: readonly FlowFilter[] };
@@ -29,13 +33,17 @@ export function inverseOf(step: Step): Step | undefined {
     case "ensureBridge":
       return { do: "deleteLinks", names: [step.spec.name] };
     case "addVeth":
-    case "addSharedLink":
+    case "addNextHopLink":
       return { do: "deleteLinks", names: [step.spec.host] };
     case "changeElements":
       return { do: "changeElements", add: step.remove, remove: step.add };
+    case "addRoutes":
+      return { do: "deleteRoutes", routes: step.routes };
     case "enableForwarding":
     case "admitForwarding":
     case "deleteLinks":
+    case "deleteRoutes":
+    case "setLinksDown":
     case "forgetFlows":
       return undefined;
     default:

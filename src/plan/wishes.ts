@@ -1,26 +1,45 @@
 /** What the kernel should hold, whatever the mode: the one place that asks a record for its mode. Pure. */
 import type { Endpoint } from "../model/endpoint.ts";
 import type { IfName } from "../model/ids.ts";
-import type { Family } from "../model/ip.ts";
+import type { Family, Prefix } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
 import { planBridge, planBridgeElements, planBridgeForwarding, planBridgePort } from "./bridge.ts";
 import type { HostFacts } from "./host.ts";
 import { planPublicationElements } from "./publish.ts";
+import {
+  planBlockRoutes,
+  planFlatElements,
+  planFlatForwarding,
+  planFlatFurnishing,
+  planFlatLink,
+  planFlatNetworkElements,
+  planFlatRoutes,
+} from "./routed.ts";
 import type { NftElement } from "./ruleset.ts";
 import { planFurnishing, planSharedLink, planShareElements, planShareNetworkElements } from "./share.ts";
-import type { FurnishSpec } from "./specs.ts";
+import type { FurnishSpec, RouteSpec } from "./specs.ts";
 import type { Step } from "./steps.ts";
 
 /** Elements that stand for a network, whatever its endpoints. */
 export function planNetworkElements(network: Network): NftElement[] {
-  return network.mode === "bridge" ? planBridgeElements(network) : planShareNetworkElements(network);
+  switch (network.mode) {
+    case "bridge":
+      return planBridgeElements(network);
+    case "host":
+      return planShareNetworkElements(network);
+    default:
+      return planFlatNetworkElements(network);
+  }
 }
 
 /**
- * Elements that stand for an endpoint's pair, whatever it publishes. From the first join to the end of the endpoint: a
- * pair that is about to go must not become a stranger to the packet filter.
+ * Elements that stand for an endpoint's pair, whatever it publishes. In mode host from the first join to the end of the
+ * endpoint: a pair that is about to go must not become a stranger to the packet filter.
  */
 export function planAttachmentElements(network: Network, endpoint: Endpoint): NftElement[] {
+  if (network.mode === "routed") {
+    return planFlatElements(network, endpoint);
+  }
   return network.mode === "host" && endpoint.standIn !== undefined ? planShareElements(network, endpoint) : [];
 }
 
@@ -36,6 +55,9 @@ export function planEndpointElements(network: Network, endpoint: Endpoint): NftE
 export function planForwarding(network: Network): Family[] {
   if (network.mode === "bridge") {
     return planBridgeForwarding(network);
+  }
+  if (network.mode === "routed") {
+    return planFlatForwarding(network);
   }
   return network.sharedIpv6 === undefined ? ["ipv4"] : ["ipv4", "ipv6"];
 }
@@ -56,12 +78,43 @@ export function ownDevices(networks: readonly Network[]): ReadonlySet<string> {
 
 /** The pair that leads to the endpoint's sandbox. */
 export function planAttachment(network: Network, endpoint: Endpoint, facts: HostFacts): Step {
-  return network.mode === "bridge"
-    ? { do: "addVeth", spec: planBridgePort(network, endpoint, facts) }
-    : { do: "addSharedLink", spec: planSharedLink(network, endpoint) };
+  switch (network.mode) {
+    case "bridge":
+      return { do: "addVeth", spec: planBridgePort(network, endpoint, facts) };
+    case "host":
+      return { do: "addNextHopLink", spec: planSharedLink(network, endpoint) };
+    default:
+      return { do: "addNextHopLink", spec: planFlatLink(network, endpoint) };
+  }
+}
+
+/**
+ * What goes before the pair does, when the container leaves: an address is announced and let in only while somebody
+ * answers at it.
+ */
+export function planDetachment(network: Network, before: Endpoint): Step[] {
+  return network.mode === "routed"
+    ? [
+        { do: "setLinksDown", names: [before.hostIf] },
+        { do: "changeElements", add: [], remove: planFlatElements(network, before) },
+      ]
+    : [];
+}
+
+/** Routes that belong to the network itself. */
+export function planNetworkRoutes(network: Network, blocksOf: (subnet: Prefix) => readonly Prefix[]): RouteSpec[] {
+  const subnets = [...network.ipv4, ...network.ipv6].map(({ subnet }) => subnet);
+  return network.mode === "routed" ? planBlockRoutes(network, subnets.flatMap(blocksOf)) : [];
+}
+
+export function planEndpointRoutes(network: Network, endpoint: Endpoint): RouteSpec[] {
+  return network.mode === "routed" ? planFlatRoutes(network, endpoint) : [];
 }
 
 /** Undefined: the engine does all that the sandbox needs. */
 export function planSandbox(network: Network, endpoint: Endpoint): FurnishSpec | undefined {
-  return network.mode === "host" && endpoint.sandboxKey !== undefined ? planFurnishing(network, endpoint) : undefined;
+  if (network.mode === "bridge" || endpoint.sandboxKey === undefined) {
+    return undefined;
+  }
+  return network.mode === "host" ? planFurnishing(network, endpoint) : planFlatFurnishing(network, endpoint);
 }

@@ -1,7 +1,20 @@
 /** Chains that decide who may talk to whom. */
 import { admittedMarkBit, isolatedLinkGroup, priorities, publishedMarkBit } from "../names.ts";
 import type { NftAction, NftChain, NftRule } from "../ruleset.ts";
-import { answered, families, fromBridge, fromOurs, published, toBridge, toOurs, unlessFromOurs } from "./terms.ts";
+import {
+  answered,
+  type FamilyTerms,
+  families,
+  fromBridge,
+  fromFlat,
+  fromOthers,
+  fromOurs,
+  published,
+  toBridge,
+  toFlat,
+  toOurs,
+  unlessFromOurs,
+} from "./terms.ts";
 
 const admit: NftAction = { setMarkBit: admittedMarkBit };
 
@@ -33,6 +46,7 @@ export function forwardChain(): NftChain {
     hook: { type: "filter", hook: "forward", priority: priorities.filter },
     rules: [
       { match: [toOurs], action: admit },
+      { match: [toFlat], action: { verdict: { goto: "to_flat" } } },
       { match: [toOurs, fromOurs], action: { vmap: "intra", select: ["iifname", "oifname"] } },
       { match: [toOurs], action: { verdict: { goto: "to_container" } } },
       { match: [fromOurs], action: { verdict: { goto: "from_container" } } },
@@ -68,6 +82,7 @@ export function toContainerChain(): NftChain {
     rules: [
       // First: an answer out of an internal network is a way out as well.
       fromInternal,
+      fromInternalFlat,
       { match: [toBridge, { select: ["oifname"], in: "internal" }], action: { verdict: "drop" }, counter: true },
       { match: [answered], action: { verdict: "accept" } },
       { match: [published], action: { verdict: "accept" } },
@@ -82,12 +97,71 @@ const fromInternal: NftRule = {
   counter: true,
 };
 
+/** The other end of an internal network of flat addresses may be on another host. */
+const fromInternalFlat: NftRule = {
+  match: [fromFlat, { select: ["iifname"], in: "internal" }],
+  action: { verdict: { goto: "internal_peers" } },
+};
+
+/** Containers of one network know each other by their addresses, on this host or on others. */
+const peerRules: readonly NftRule[] = families.map(({ digit, saddr, daddr }) => ({
+  match: [{ select: [saddr, daddr], in: `peers${digit}` }],
+  action: { verdict: "accept" },
+}));
+
+export function internalPeersChain(): NftChain {
+  return {
+    name: "internal_peers",
+    rules: [...peerRules, { match: [], action: { verdict: "drop" }, counter: true }],
+  };
+}
+
+/** To a container with an address of its own: everybody reaches its published ports, its network reaches all. */
+export function toFlatChain(): NftChain {
+  return {
+    name: "to_flat",
+    rules: [
+      fromInternal,
+      // A neighbour on the wire that calls itself one of our containers.
+      ...families.map(
+        ({ digit, saddr }): NftRule => ({
+          match: [fromOthers, { select: [saddr], in: `local${digit}` }],
+          action: { verdict: "drop" },
+          counter: true,
+        }),
+      ),
+      { match: [answered], action: { verdict: "accept" } },
+      ...peerRules,
+      ...[
+        { match: [fromFlat, { select: ["iifname"], in: "internal" }] as const },
+        { match: [{ select: ["oifname"], in: "internal" }] as const },
+      ].map(({ match }): NftRule => ({ match, action: { verdict: "drop" }, counter: true })),
+      { match: [published], action: { verdict: "accept" } },
+      ...families.flatMap(reachableRules),
+      { match: [], action: { verdict: "drop" }, counter: true },
+    ],
+  };
+}
+
+/** Echo requests as well: a network whose addresses cannot be probed cannot be looked after. */
+function reachableRules({ family, digit, daddr }: FamilyTerms): NftRule[] {
+  const service = [daddr, "l4proto", "th dport"] as const;
+  const accept: NftAction = { verdict: "accept" };
+  return [
+    { match: [{ select: service, in: `reachable${digit}` }], action: accept },
+    { match: [{ select: service, in: `reachable_range${digit}` }], action: accept },
+    { match: [{ select: [daddr], in: `open${digit}` }], action: accept },
+    { match: [family === "ipv4" ? { icmpType: 8 } : { icmpv6: "echo-request" }], action: accept },
+  ];
+}
+
 /** Asks for bridges, not for what is none: hardware has no kind, and a rule that asks for one ends there unmatched. */
 export function fromContainerChain(): NftChain {
   return {
     name: "from_container",
     rules: [
       fromInternal,
+      fromInternalFlat,
       { match: [{ select: ["oifname"], in: "uplinks" }], action: { verdict: { goto: "admitted" } } },
       { match: [{ leavesByBridge: true }], action: { verdict: "accept" } },
       { match: [], action: { verdict: { goto: "admitted" } } },

@@ -1,7 +1,7 @@
 /** Chains at both ends of a packet's way through the host: no forged source comes in, and no stand-in address goes out. */
 import { priorities, shareLinkGroup } from "../names.ts";
 import type { NftChain, NftRule, NftSelector } from "../ruleset.ts";
-import { families, unlessFromOurs } from "./terms.ts";
+import { families, fromFlat, unlessFromOurs } from "./terms.ts";
 
 /** Types of ICMP messages that quote the packet they are about: RFC 792, without redirects, which nobody obeys. */
 const icmpErrorTypes = [3, 11, 12];
@@ -25,6 +25,7 @@ export function guardChain(): NftChain {
         { match: [{ select: terms.daddr, prefix: terms.loopback }], action: { verdict: "drop" } },
         { match: [{ select: terms.saddr, prefix: terms.loopback }], action: { verdict: "drop" } },
       ]),
+      { match: [fromFlat], action: { verdict: { goto: "flat_source" } } },
       { match: [{ select: "iifgroup", group: shareLinkGroup, negate: true }], action: { verdict: "return" } },
       ...quotedJumps("stand_in_quoted"),
       ...families.flatMap(({ family, digit, saddr, standIns, unmoved }): NftRule[] => [
@@ -34,6 +35,20 @@ export function guardChain(): NftChain {
         { match: [{ select: saddr, prefix: standIns }], action: { verdict: "return" } },
         { match: [{ family }], action: { verdict: "drop" }, counter: true },
       ]),
+    ],
+  };
+}
+
+/** Mode routed: the container's own address, and no other. */
+export function flatSourceChain(): NftChain {
+  return {
+    name: "flat_source",
+    rules: [
+      ...families.flatMap(({ digit, saddr, unmoved }): NftRule[] => [
+        { match: [{ select: ["iifname", saddr], in: `source${digit}` }], action: { verdict: "return" } },
+        ...unmoved.map((prefix): NftRule => ({ match: [{ select: saddr, prefix }], action: { verdict: "return" } })),
+      ]),
+      ...families.map(({ family }): NftRule => ({ match: [{ family }], action: { verdict: "drop" }, counter: true })),
     ],
   };
 }

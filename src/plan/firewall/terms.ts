@@ -1,6 +1,6 @@
 /** What the chains say of either family, and how they know our interfaces. */
 import type { Family, Prefix } from "../../model/ip.ts";
-import { linkGroup, linkGroups } from "../names.ts";
+import { flatLinkGroup, linkGroup, linkGroups } from "../names.ts";
 import type { NftMatch, NftRule, NftType } from "../ruleset.ts";
 import { standInPrefixes } from "../stand-in.ts";
 
@@ -41,12 +41,16 @@ export const families: readonly FamilyTerms[] = [
 ];
 
 /** One comparison each; a look-up in a set of names costs as much as ten. */
-export const fromOurs: NftMatch = { select: "iifgroup", group: linkGroups.value, mask: linkGroups.mask };
+const ours = { group: linkGroups.value, mask: linkGroups.mask };
+export const fromOurs: NftMatch = { select: "iifgroup", ...ours };
+export const fromOthers: NftMatch = { select: "iifgroup", ...ours, negate: true };
 export const toOurs: NftMatch = { select: "oifgroup", group: linkGroups.value, mask: linkGroups.mask };
 export const fromBridge: NftMatch = { select: "iifgroup", group: linkGroup };
 export const toBridge: NftMatch = { select: "oifgroup", group: linkGroup };
+export const fromFlat: NftMatch = { select: "iifgroup", group: flatLinkGroup };
+export const toFlat: NftMatch = { select: "oifgroup", group: flatLinkGroup };
 /** Base chains see every packet of the host: what is not ours leaves them at once. */
-export const unlessFromOurs: NftRule = { match: [{ ...fromOurs, negate: true }], action: { verdict: "return" } };
+export const unlessFromOurs: NftRule = { match: [fromOthers], action: { verdict: "return" } };
 
 export const answered: NftMatch = { ctState: ["established", "related"] };
 export const published: NftMatch = { ctStatus: "dnat" };

@@ -1,7 +1,7 @@
 /** Chains that decide which address a connection goes to, and from which it seems to come. */
 import { priorities, publishedMarkBit } from "../names.ts";
 import type { NftChain, NftRule, NftSelector } from "../ruleset.ts";
-import { type FamilyTerms, families, fromBridge, published, toOurs } from "./terms.ts";
+import { type FamilyTerms, families, fromBridge, fromFlat, published, toOurs } from "./terms.ts";
 
 /** Translates only what is addressed to this host: transit traffic to the same port is not ours (CVE-2025-67499). */
 export function publishChain(): NftChain {
@@ -51,7 +51,15 @@ export function preroutingChain(): NftChain {
   return {
     name: "prerouting",
     hook: { type: "nat", hook: "prerouting", priority: priorities.dstnat },
-    rules: [...spared, { match: [], action: { verdict: { jump: "publish" } } }],
+    rules: [...spared, ...families.map(renumberedRule), { match: [], action: { verdict: { jump: "publish" } } }],
+  };
+}
+
+/** `-p 8080:80` with an address of its own: port 8080 of that address, for whoever has come this far. */
+function renumberedRule({ family, digit, daddr }: FamilyTerms): NftRule {
+  return {
+    match: [{ family }],
+    action: { dnat: family, map: `renumbered${digit}`, select: [daddr, ...service], port: true },
   };
 }
 
@@ -68,6 +76,7 @@ export function outputChain(): NftChain {
     name: "output",
     hook: { type: "nat", hook: "output", priority: priorities.dstnat },
     rules: [
+      ...families.map(renumberedRule),
       { match: [], action: { verdict: { jump: "publish_at" } } },
       ...spared,
       { match: [], action: { verdict: { jump: "publish" } } },
@@ -133,6 +142,8 @@ function postroutingRules(terms: FamilyTerms): NftRule[] {
     { match: [toOurs, { select: saddr, prefix: terms.loopback }], action: { masquerade: true } },
     sharedSource(terms),
     { match: [toOurs, { family }], action: { verdict: "return" } },
+    { match: [fromFlat, { select: [saddr, daddr], in: `flat${digit}` }], action: { verdict: "return" } },
+    { match: [fromFlat, { select: [saddr, daddr], in: `egress${digit}` }], action: { masquerade: true } },
     { match: [{ family }], action: { snat: family, map: `snat${digit}`, select: ["iifname"] } },
     { match: [{ family }, { select: ["iifname"], in: `masquerade${digit}` }], action: { masquerade: true } },
   ];

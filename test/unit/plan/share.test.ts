@@ -71,13 +71,13 @@ describe("the pair of a container with the host's address", () => {
       alias: `fairway:endpoint:${endpointId(1)}:${hostNetworkOf().id}`,
       group: shareLinkGroup,
       gateways: ["169.254.80.1", "fe80::fa17:0:1"],
-      standIns: ["240.52.7.19", "fd66:6169:7277:6179::34:713"],
+      targets: ["240.52.7.19", "fd66:6169:7277:6179::34:713"],
     });
   });
 
   test("has the family of the endpoint only", () => {
-    const { gateways, standIns } = planSharedLink(hostNetworkOf(), only6);
-    assert.deepEqual([...gateways, ...standIns], ["fe80::fa17:0:1", "fd66:6169:7277:6179::34:713"]);
+    const { gateways, targets } = planSharedLink(hostNetworkOf(), only6);
+    assert.deepEqual([...gateways, ...targets], ["fe80::fa17:0:1", "fd66:6169:7277:6179::34:713"]);
   });
 
   test("the host forwards the families that the network shares", () => {
@@ -139,6 +139,7 @@ describe("the sandbox", () => {
   test("gets a way to the host's address per family, in a table of the network's own", () => {
     const { note: _note, ...spec } = planFurnishing(hostNetworkOf(), dual);
     assert.deepEqual(spec, {
+      sharesAddress: true,
       hostIf: "fwve001e001e001",
       sandboxKey: sandboxKey(1),
       mac: "02:00:00:00:01:01",
