@@ -2,7 +2,9 @@
 import { NetlinkConntrack } from "../kernel/conntrack/netlink-conntrack.ts";
 import { DockerUserChain } from "../kernel/engine-firewall/docker-user.ts";
 import { HostPorts } from "../kernel/host-port/host-ports.ts";
+import { FlatRoutes } from "../kernel/link/flat-routes.ts";
 import { LinkMonitor } from "../kernel/link/link-monitor.ts";
+import { Rtnetlink } from "../kernel/link/rtnetlink.ts";
 import { RtnetlinkLinks } from "../kernel/link/rtnetlink-links.ts";
 import { WorkerTransport } from "../kernel/netlink/worker-transport.ts";
 import { NfnetlinkNft } from "../kernel/nft/nfnetlink-nft.ts";
@@ -14,6 +16,7 @@ import {
   admittedMarkBit,
   aliasPrefix,
   engineChain,
+  flatLinkGroup,
   isolatedLinkGroup,
   linkGroup,
   reapGroup,
@@ -37,12 +40,13 @@ export function openKernel(log: Logger): OpenKernel {
     sysctls,
     aliasPrefix,
     linkGroup,
-    groups: [linkGroup, isolatedLinkGroup, shareLinkGroup],
+    groups: [linkGroup, isolatedLinkGroup, shareLinkGroup, flatLinkGroup],
     reapGroup,
     onError: report("could not delete links"),
   });
   const kernel: Kernel = {
     links,
+    routes: new FlatRoutes(new Rtnetlink(transport)),
     nft: new NfnetlinkNft(transport),
     hostPorts: new HostPorts(transport),
     conntrack: new NetlinkConntrack(backgroundTransport, { onError: report("could not forget flows") }),

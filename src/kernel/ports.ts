@@ -12,8 +12,9 @@ import type {
   FlowFilter,
   FurnishSpec,
   HostAddress,
+  NextHopLinkSpec,
   PortClaim,
-  SharedLinkSpec,
+  RouteSpec,
   VethSpec,
 } from "../plan/specs.ts";
 
@@ -22,8 +23,9 @@ export type {
   FlowFilter,
   FurnishSpec,
   HostAddress,
+  NextHopLinkSpec,
   PortClaim,
-  SharedLinkSpec,
+  RouteSpec,
   VethSpec,
 } from "../plan/specs.ts";
 
@@ -62,6 +64,8 @@ export interface HostRoute {
   readonly onLink: boolean;
   /** Metric; the lowest wins. */
   readonly priority: number;
+  /** Absent: the kernel, or somebody who sees to this host. */
+  readonly maker?: "routing daemon" | "fairway";
 }
 
 export interface Uplink {
@@ -81,9 +85,11 @@ export interface LinkPort {
    */
   addVeth(spec: VethSpec): Promise<void>;
   /** Creates the pair with its host side up, as next hop. A leftover pair of ours with this name is replaced. */
-  addSharedLink(spec: SharedLinkSpec): Promise<void>;
+  addNextHopLink(spec: NextHopLinkSpec): Promise<void>;
   /** Puts a pair that exists back into its bridge, which is new; a pair that is gone is fine. */
   attachVeth(spec: VethSpec): Promise<void>;
+  /** Takes host sides of pairs of ours out of service, and so every route into them; absent ones are fine. */
+  setDown(names: readonly IfName[]): Promise<void>;
   /** Queues links of ours for deletion; absent ones are fine. Resolves when queued, not when gone. */
   deleteLater(names: readonly IfName[]): void;
   /** Resolves when everything queued so far is gone from the kernel. */
@@ -102,6 +108,16 @@ export interface LinkPort {
   hostAddresses(device?: string): Promise<readonly HostAddress[]>;
   /** Routes of the main table, both families. */
   listRoutes(): Promise<readonly HostRoute[]>;
+}
+
+/** Routes of the main table that we make, known by our protocol number. */
+export interface RoutePort {
+  /** All of them, replacing equal ones; one whose device is gone is passed over, as it would have gone with it. */
+  add(routes: readonly RouteSpec[]): Promise<void>;
+  /** Absent ones are fine. */
+  remove(routes: readonly RouteSpec[]): Promise<void>;
+  /** Without those of mode host, which have a next hop. */
+  listOwned(): Promise<readonly RouteSpec[]>;
 }
 
 export interface NftPort {
@@ -174,7 +190,7 @@ export interface LinkMonitorPort {
 /** Settings inside sandboxes, which engines make and move interfaces into. */
 export interface SandboxPort {
   /**
-   * Makes the sandbox of a container that has an address of the host usable. Idempotent. False: the interface is not
+   * Makes the sandbox of a container whose next hop is the host usable. Idempotent. False: the interface is not
    * there yet, or not up, or the sandbox is gone.
    */
   furnish(spec: FurnishSpec): Promise<boolean>;
@@ -183,6 +199,7 @@ export interface SandboxPort {
 /** Everything that the applying room needs from the kernel. */
 export interface Kernel {
   readonly links: LinkPort;
+  readonly routes: RoutePort;
   readonly nft: NftPort;
   readonly hostPorts: HostPortPort;
   readonly conntrack: ConntrackPort;

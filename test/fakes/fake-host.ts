@@ -8,9 +8,11 @@ import type { Endpoint, Publication } from "../../src/model/endpoint.ts";
 import type { Network } from "../../src/model/network.ts";
 import { planBridge, planBridgePort } from "../../src/plan/bridge.ts";
 import { type HostFacts, planHostElements } from "../../src/plan/host.ts";
+import { planFlatFurnishing, planFlatLink } from "../../src/plan/routed.ts";
 import type { NftElement } from "../../src/plan/ruleset.ts";
 import { planFurnishing, planSharedLink } from "../../src/plan/share.ts";
-import { planEndpointElements, planNetworkElements } from "../../src/plan/wishes.ts";
+import type { RouteSpec } from "../../src/plan/specs.ts";
+import { planEndpointElements, planEndpointRoutes, planNetworkElements } from "../../src/plan/wishes.ts";
 import { Registry } from "../../src/store/registry.ts";
 import { FakeKernel } from "./fake-kernel.ts";
 import { createFakeLog } from "./fake-log.ts";
@@ -33,11 +35,21 @@ export interface FakeCall extends CallContext {
   lose(): Promise<void>;
 }
 
+/** Counts how often health checks were asked for. */
+export class FakeHealth {
+  begun = 0;
+
+  begin(): void {
+    this.begun += 1;
+  }
+}
+
 /** A whole host without a kernel: disk and kernel outlive the runs of the daemon. */
 export class FakeHost {
   readonly kernel = new FakeKernel();
   readonly store = new FakeStore();
   readonly names = new FakeNames();
+  readonly health = new FakeHealth();
   readonly log = createFakeLog();
   #run: FakeRun | undefined;
 
@@ -64,7 +76,11 @@ export class FakeHost {
     prepare?.(process);
     const ready = recover(workshop);
     watchLinks(workshop, this.kernel.links.monitor, ready);
-    this.#run = { process, workshop, driver: createDriver({ workshop, names: this.names }, ready) };
+    this.#run = {
+      process,
+      workshop,
+      driver: createDriver({ workshop, names: this.names, health: this.health }, ready),
+    };
     await Promise.race([ready, new Promise<void>((resolve) => process.onDeath(resolve))]);
     return this.#run;
   }
@@ -126,6 +142,7 @@ export function checkWorld(host: FakeHost): void {
     assert.deepEqual(host.store.transcript(), memory.sort(), "disk and memory");
   }
   checkLinks(host, factsOf(host));
+  assert.deepEqual(routeTexts(kernel.routes.owned()), routeTexts(wantedRoutes(host.workshop)), "routes");
   const facts = factsOf(host);
   const wanted = networks.length === 0 ? [] : [...planHostElements(facts), ...wantedElements(registry)];
   assert.equal(kernel.nft.isInstalled, networks.length > 0, "tables stand while there are networks");
@@ -149,6 +166,21 @@ function wantedElements(registry: Registry): NftElement[] {
       return network.mode === "host" ? plan() : remember(wishes, endpoint, plan);
     }),
   ];
+}
+
+function wantedRoutes(workshop: Workshop): RouteSpec[] {
+  const { registry } = workshop;
+  return [
+    ...registry.networks().flatMap((network) => workshop.networkRoutes(network)),
+    ...registry.endpoints().flatMap((endpoint) => {
+      const network = registry.network(endpoint.networkId);
+      return network === undefined ? [] : planEndpointRoutes(network, endpoint);
+    }),
+  ];
+}
+
+function routeTexts(routes: readonly RouteSpec[]): string[] {
+  return routes.map(({ destination, metric, device }) => `${destination} ${device ?? "-"} ${metric}`).sort();
 }
 
 function checkLinks(host: FakeHost, facts: HostFacts): void {
@@ -187,10 +219,12 @@ function checkPair(kernel: FakeKernel, network: Network, endpoint: Endpoint, fac
     return;
   }
   assert.ok(link?.kind === "share", `pair of ${endpoint.id}`);
-  assert.deepEqual(link.spec, planSharedLink(network, endpoint));
+  const isShared = network.mode === "host";
+  assert.deepEqual(link.spec, isShared ? planSharedLink(network, endpoint) : planFlatLink(network, endpoint));
   if (link.sandboxKey === endpoint.sandboxKey) {
     const furnished = kernel.sandboxes.furnished.get(`${endpoint.sandboxKey} ${endpoint.mac}`);
-    assert.deepEqual(furnished?.routes, planFurnishing(network, endpoint).routes, `sandbox of ${endpoint.id}`);
+    const wanted = isShared ? planFurnishing(network, endpoint) : planFlatFurnishing(network, endpoint);
+    assert.deepEqual(furnished?.routes, wanted.routes, `sandbox of ${endpoint.id}`);
   }
 }
 
@@ -207,7 +241,7 @@ function publishedPorts(endpoint: Endpoint): string[] {
     portsOf(one).map((port) => `${owner} ${one.protocol} ${one.hostAddress} ${port}`);
   return [
     ...endpoint.publications.flatMap(text(endpoint.id)),
-    ...(endpoint.claims ?? []).flatMap(text(`${endpoint.id} claims`)),
+    ...(endpoint.claims ?? []).filter(({ isOwn }) => isOwn !== true).flatMap(text(`${endpoint.id} claims`)),
   ];
 }
 

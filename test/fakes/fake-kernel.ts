@@ -5,12 +5,14 @@ import { FakeHostPorts } from "./fake-host-ports.ts";
 import { FakeLinks } from "./fake-links.ts";
 import { FakeNft } from "./fake-nft.ts";
 import { type FakeProcess, throughProcess } from "./fake-process.ts";
+import { FakeRoutes } from "./fake-routes.ts";
 import { FakeSandboxes } from "./fake-sandboxes.ts";
 import { FakeSysctls } from "./fake-sysctls.ts";
 
 /** One host's kernel. It outlives the processes that use it. */
 export class FakeKernel {
   readonly links = new FakeLinks();
+  readonly routes = new FakeRoutes(this.links);
   readonly nft = new FakeNft();
   readonly hostPorts = new FakeHostPorts();
   readonly conntrack = new FakeConntrack();
@@ -23,6 +25,7 @@ export class FakeKernel {
     process.onDeath(() => this.#processEnded());
     return {
       links: throughProcess(process, "links", this.links, ["deleteLater"]),
+      routes: throughProcess(process, "routes", this.routes, []),
       nft: throughProcess(process, "nft", this.nft, []),
       hostPorts: throughProcess(process, "hostPorts", this.hostPorts, []),
       conntrack: throughProcess(process, "conntrack", this.conntrack, ["forgetLater"]),
@@ -39,6 +42,8 @@ export class FakeKernel {
         this.links.links.delete(name);
       }
     }
+    this.links.flatRoutes.clear();
+    this.routes.unreachable.clear();
     this.nft.flush();
     this.hostPorts.releaseOurs();
     this.engineFirewall.admitted = false;
@@ -49,7 +54,7 @@ export class FakeKernel {
 
   /** The whole host as sorted text, to be compared. */
   transcript(): string {
-    const parts = [this.links, this.nft, this.hostPorts, this.engineFirewall, this.sysctls];
+    const parts = [this.links, this.routes, this.nft, this.hostPorts, this.engineFirewall, this.sysctls];
     return parts.flatMap((part) => part.transcript()).join("\n");
   }
 

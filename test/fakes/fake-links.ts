@@ -6,13 +6,13 @@ import {
   KernelError,
   type LinkMonitorPort,
   type LinkPort,
+  type NextHopLinkSpec,
   type OwnedLink,
-  type SharedLinkSpec,
   type Uplink,
   type VethSpec,
 } from "../../src/kernel/ports.ts";
 import { type IfName, isIfName } from "../../src/model/ids.ts";
-import { familyOf, parseIpAddress, prefixOf } from "../../src/model/ip.ts";
+import { familyOf, type Prefix, parseIpAddress, prefixOf, wholeAddress } from "../../src/model/ip.ts";
 import { aliasPrefix } from "../../src/plan/names.ts";
 
 const maxBridgePorts = 1023;
@@ -21,7 +21,7 @@ export type FakeLink =
   | { readonly kind: "bridge"; readonly spec: BridgeSpec }
   | { readonly kind: "veth"; readonly spec: VethSpec; bridge: string | undefined; sandboxKey: string | undefined }
   /** A pair without a bridge. */
-  | { readonly kind: "share"; readonly spec: SharedLinkSpec; sandboxKey: string | undefined }
+  | { readonly kind: "share"; readonly spec: NextHopLinkSpec; sandboxKey: string | undefined }
   | { readonly kind: "foreign"; readonly what: string };
 
 /** The interfaces of one host, with the peer of a veth pair as part of it. Checks what the kernel would check. */
@@ -35,6 +35,8 @@ export class FakeLinks implements LinkPort {
     { address: parseIpAddress("2001:db8::10"), device: "eth0" },
     { address: parseIpAddress("198.51.100.1"), device: "eth1" },
   ];
+  /** Routes into pairs whose containers have flat addresses, by host side. */
+  readonly flatRoutes = new Map<string, { readonly destination: Prefix; readonly metric: number }[]>();
   readonly monitor = new FakeLinkMonitor();
   readonly #doomed = new Set<string>();
   #held = false;
@@ -83,19 +85,36 @@ export class FakeLinks implements LinkPort {
     this.links.set(spec.host, { kind: "veth", spec, bridge: spec.bridge, sandboxKey: undefined });
   }
 
-  async addSharedLink(spec: SharedLinkSpec): Promise<void> {
+  async addNextHopLink(spec: NextHopLinkSpec): Promise<void> {
     requireNames(spec.host, spec.sandbox);
     requireAlias(spec.alias);
-    if (spec.gateways.length === 0 || spec.gateways.length !== spec.standIns.length) {
+    if (spec.gateways.length === 0 || spec.gateways.length !== spec.targets.length) {
       throw new Error(`${spec.host} needs a gateway and a stand-in address per family`);
     }
     this.#finish(spec.host);
     this.#replaceLeftover(spec);
-    const clash = spec.standIns.find((standIn) => this.#leadsTo(standIn) !== undefined);
+    const clash = spec.targets.find((standIn) => this.#leadsTo(standIn) !== undefined);
     if (clash !== undefined) {
       throw new Error(`${clash} leads to ${this.#leadsTo(clash)} already`);
     }
     this.links.set(spec.host, { kind: "share", spec, sandboxKey: undefined });
+    if (spec.flatMetric !== undefined) {
+      const metric = spec.flatMetric;
+      const routes = spec.targets.map((target) => ({ destination: prefixOf(wholeAddress(target)), metric }));
+      this.flatRoutes.set(spec.host, routes);
+    }
+  }
+
+  async setDown(names: readonly IfName[]): Promise<void> {
+    for (const name of names) {
+      const link = this.links.get(name);
+      if (link?.kind === "foreign") {
+        throw new Error(`asked to set ${name} down, which is not ours`);
+      }
+      if (link?.kind === "share") {
+        this.flatRoutes.delete(name);
+      }
+    }
   }
 
   deleteLater(names: readonly IfName[]): void {
@@ -216,6 +235,7 @@ export class FakeLinks implements LinkPort {
       return;
     }
     this.links.delete(name);
+    this.flatRoutes.delete(name);
     for (const port of link.kind === "bridge" ? this.portsOf(name) : []) {
       port.bridge = undefined;
     }
@@ -247,8 +267,8 @@ export class FakeLinks implements LinkPort {
   }
 
   #leadsTo(standIn: string): string | undefined {
-    return this.#pairs().find((link) => link.kind === "share" && link.spec.standIns.some((one) => one === standIn))
-      ?.spec.host;
+    return this.#pairs().find((link) => link.kind === "share" && link.spec.targets.some((one) => one === standIn))?.spec
+      .host;
   }
 
   #replaceLeftover(spec: { readonly host: string; readonly sandbox: string }): void {
@@ -342,8 +362,8 @@ function describe(link: FakeLink): string {
     return `bridge mac ${link.spec.mac} mtu ${spec.mtu} ipv6 ${link.spec.ipv6} addresses ${addresses} alias ${spec.alias}`;
   }
   if (link.kind === "share") {
-    const { sandbox, sandboxMac, mtu, gateways, standIns, alias } = link.spec;
-    return `share peer ${sandbox} ${sandboxMac} mtu ${mtu} by ${gateways.join(",")} as ${standIns.join(",")} alias ${alias}`;
+    const { sandbox, sandboxMac, mtu, gateways, targets, alias } = link.spec;
+    return `share peer ${sandbox} ${sandboxMac} mtu ${mtu} by ${gateways.join(",")} as ${targets.join(",")} alias ${alias}`;
   }
   const port = `master ${link.bridge ?? "-"} isolated ${link.spec.isolated}`;
   return `veth peer ${link.spec.sandbox} ${link.spec.sandboxMac} mtu ${spec.mtu} ${port} alias ${spec.alias}`;

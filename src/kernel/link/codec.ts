@@ -134,7 +134,7 @@ export function dumpLinks(): Buffer {
  * Host side of a pair without a bridge. accept_local lets ARP requests in that come from the host's own address, as the
  * container has it; route_localnet lets the host's loopback be translated to the container.
  */
-export function activateShare(link: { index: number; alias: string; ipv6: boolean }): Buffer {
+export function activateNextHop(link: { index: number; alias: string; ipv6: boolean }): Buffer {
   const devconf = nested(rt.IFLA_INET_CONF, [
     u32Attribute(rt.IPV4_DEVCONF_RP_FILTER, 0),
     u32Attribute(rt.IPV4_DEVCONF_ACCEPT_LOCAL, 1),
@@ -145,6 +145,20 @@ export function activateShare(link: { index: number; alias: string; ipv6: boolea
     textAttribute(rt.IFLA_IFALIAS, link.alias),
     nested(rt.IFLA_AF_SPEC, [nested(rt.AF_INET, [devconf]), ...(link.ipv6 ? [nested(rt.AF_INET6, [mode])] : [])]),
   ]);
+}
+
+/** Host side of a pair whose container has an address of its own. What it may send as, the packet filter says. */
+export function activateFlat(link: { index: number; alias: string; ipv6: boolean }): Buffer {
+  const mode = u8Attribute(rt.IFLA_INET6_ADDR_GEN_MODE, rt.IN6_ADDR_GEN_MODE_NONE);
+  return message(rt.RTM_SETLINK, NLM_F_ACK, linkHeader({ index: link.index, up: true }), [
+    textAttribute(rt.IFLA_IFALIAS, link.alias),
+    ...(link.ipv6 ? [nested(rt.IFLA_AF_SPEC, [nested(rt.AF_INET6, [mode])])] : []),
+  ]);
+}
+
+/** The kernel drops the link's routes with it. */
+export function setLinkDown(name: string): Buffer {
+  return message(rt.RTM_SETLINK, NLM_F_ACK, linkHeader({ down: true }), [textAttribute(rt.IFLA_IFNAME, name)]);
 }
 
 /** Settings of an interface inside a sandbox that has an address of the host. */
@@ -214,11 +228,14 @@ function newLink(attributes: readonly Buffer[]): Buffer {
 }
 
 /** struct ifinfomsg: family, padding, type, index, flags, mask of the flags to change. */
-function linkHeader(link: { index?: number; up?: boolean } = {}): Buffer {
+function linkHeader(link: { index?: number; up?: boolean; down?: boolean } = {}): Buffer {
   const header = Buffer.alloc(16);
   header.writeInt32LE(link.index ?? 0, 4);
   if (link.up === true) {
     header.writeUInt32LE(rt.IFF_UP, 8);
+    header.writeUInt32LE(rt.IFF_UP, 12);
+  }
+  if (link.down === true) {
     header.writeUInt32LE(rt.IFF_UP, 12);
   }
   return header;

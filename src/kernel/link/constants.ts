@@ -8,6 +8,7 @@ export const RTM_NEWADDR = 20;
 export const RTM_DELADDR = 21;
 export const RTM_GETADDR = 22;
 export const RTM_NEWROUTE = 24;
+export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
 export const RTM_NEWNEIGH = 28;
 export const RTM_NEWRULE = 32;
@@ -70,7 +71,13 @@ export const RT_TABLE_MAIN = 254;
 export const RT_TABLE_LOCAL = 255;
 export const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;
+export const RTN_UNREACHABLE = 7;
 export const RTPROT_STATIC = 4;
+/**
+ * What routing daemons mark their routes with: gated, mrtd, zebra, bird, babel, bgp, isis, ospf, rip, openr, eigrp. Others
+ * (dnrouted, xorp, ntk, dhcp, mrouted, keepalived) are no such daemons.
+ */
+export const ROUTING_DAEMON_PROTOCOLS: readonly number[] = [8, 10, 11, 12, 42, 99, 186, 187, 188, 189, 192];
 export const RTPROT_FAIRWAY = 143;
 export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;

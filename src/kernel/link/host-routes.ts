@@ -1,5 +1,6 @@
 import type { Family } from "../../model/ip.ts";
 import type { HostRoute } from "../ports.ts";
+import { ROUTING_DAEMON_PROTOCOLS, RTPROT_FAIRWAY } from "./constants.ts";
 import type { LinkInfo, RouteInfo } from "./parse.ts";
 import type { Rtnetlink } from "./rtnetlink.ts";
 
@@ -9,12 +10,19 @@ export async function listHostRoutes(rtnetlink: Rtnetlink): Promise<readonly Hos
   const ipv6 = await rtnetlink.listRoutes("ipv6");
   const names = new Map((await rtnetlink.listLinks()).map(({ index, name }) => [index, name]));
   const at = (family: Family, routes: readonly RouteInfo[]): HostRoute[] =>
-    routes.flatMap(({ linkIndex, ...route }) => {
+    routes.flatMap(({ linkIndex, protocol, ...route }) => {
       const device = names.get(linkIndex);
       // The link went away between the two answers, and its routes with it.
-      return device === undefined ? [] : [{ ...route, family, device }];
+      return device === undefined ? [] : [{ ...route, ...makerOf(protocol), family, device }];
     });
   return [...at("ipv4", ipv4), ...at("ipv6", ipv6)];
+}
+
+function makerOf(protocol: number): Pick<HostRoute, "maker"> {
+  if (protocol === RTPROT_FAIRWAY) {
+    return { maker: "fairway" };
+  }
+  return ROUTING_DAEMON_PROTOCOLS.includes(protocol) ? { maker: "routing daemon" } : {};
 }
 
 /** The link that the best default route leads to; IPv6 counts only without an IPv4 one. */

@@ -36,6 +36,16 @@ export interface RouteInfo {
   readonly linkIndex: number;
   readonly onLink: boolean;
   readonly priority: number;
+  /** RTPROT_*: who made it. */
+  readonly protocol: number;
+}
+
+/** A route of the main table, as far as it can be ours. */
+export interface OwnRouteInfo {
+  readonly destination: Prefix;
+  readonly priority: number;
+  /** Absent: unreachable. */
+  readonly linkIndex?: number;
 }
 
 const LINK_HEADER_BYTES = 16;
@@ -113,7 +123,11 @@ export function parseRoute(message: Buffer): readonly RouteInfo[] {
     return [];
   }
   const destination = destinationOf(payload.readUInt8(1), attributes);
-  const common = { ...(destination && { destination }), priority: u32(attributes.get(rt.RTA_PRIORITY)) };
+  const common = {
+    ...(destination && { destination }),
+    priority: u32(attributes.get(rt.RTA_PRIORITY)),
+    protocol: payload.readUInt8(5),
+  };
   const output = attributes.get(rt.RTA_OIF);
   const hops =
     output === undefined ? parseNextHops(attributes.get(rt.RTA_MULTIPATH)) : [[u32(output), attributes] as const];
@@ -122,6 +136,24 @@ export function parseRoute(message: Buffer): readonly RouteInfo[] {
     linkIndex,
     onLink: !hop.has(rt.RTA_GATEWAY) && !hop.has(rt.RTA_VIA),
   }));
+}
+
+/** A route with our protocol number in the main table, without a next hop; undefined for every other one. */
+export function parseOwnRoute(message: Buffer): OwnRouteInfo | undefined {
+  const payload = message.subarray(NLMSG_HEADER_BYTES);
+  const attributes = parseAttributes(payload.subarray(ROUTE_HEADER_BYTES));
+  const table = attributes.get(rt.RTA_TABLE)?.readUInt32LE() ?? payload.readUInt8(4);
+  const destination = destinationOf(payload.readUInt8(1), attributes);
+  const type = payload.readUInt8(7);
+  const isOurs = table === rt.RT_TABLE_MAIN && payload.readUInt8(5) === rt.RTPROT_FAIRWAY;
+  if (!isOurs || destination === undefined || attributes.has(rt.RTA_GATEWAY)) {
+    return undefined;
+  }
+  const priority = u32(attributes.get(rt.RTA_PRIORITY));
+  if (type === rt.RTN_UNREACHABLE) {
+    return { destination, priority };
+  }
+  return type === rt.RTN_UNICAST ? { destination, priority, linkIndex: u32(attributes.get(rt.RTA_OIF)) } : undefined;
 }
 
 function destinationOf(length: number, attributes: ReadonlyMap<number, Buffer>): Prefix | undefined {

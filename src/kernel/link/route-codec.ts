@@ -1,6 +1,15 @@
 /** rtnetlink messages for routes, rules and neighbours (rtnetlink(7)). */
 import type { Mac } from "../../model/ids.ts";
-import { addressBits, type Family, familyOf, type IpAddress, toBytes } from "../../model/ip.ts";
+import {
+  addressBits,
+  type Family,
+  familyOf,
+  hostOf,
+  type IpAddress,
+  type Prefix,
+  prefixLengthOf,
+  toBytes,
+} from "../../model/ip.ts";
 import {
   attribute,
   message,
@@ -43,6 +52,40 @@ export function addRoute({ destination, gateway, index, table = rt.RT_TABLE_MAIN
     attribute(rt.RTA_GATEWAY, toBytes(gateway)),
     u32Attribute(rt.RTA_OIF, index),
     u32Attribute(rt.RTA_TABLE, table),
+  ]);
+}
+
+export interface FlatRoute {
+  readonly destination: Prefix;
+  readonly metric: number;
+  /** Interface that it leads to; absent: unreachable. */
+  readonly index?: number;
+}
+
+/** A route with our protocol number; an equal one is replaced. */
+export function addFlatRoute(route: FlatRoute): Buffer {
+  return flatRouteMessage(rt.RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
+}
+
+/** Deletes nothing that lacks our protocol number. */
+export function deleteFlatRoute(route: FlatRoute): Buffer {
+  return flatRouteMessage(rt.RTM_DELROUTE, 0, route);
+}
+
+function flatRouteMessage(type: number, flags: number, { destination, metric, index }: FlatRoute): Buffer {
+  const family = familyOf(destination);
+  const header = Buffer.alloc(12);
+  header.writeUInt8(addressFamily(family), 0);
+  header.writeUInt8(prefixLengthOf(destination), 1);
+  header.writeUInt8(rt.RT_TABLE_MAIN, 4);
+  header.writeUInt8(rt.RTPROT_FAIRWAY, 5);
+  // IPv6 has no scopes of routes.
+  header.writeUInt8(index !== undefined && family === "ipv4" ? rt.RT_SCOPE_LINK : rt.RT_SCOPE_UNIVERSE, 6);
+  header.writeUInt8(index === undefined ? rt.RTN_UNREACHABLE : rt.RTN_UNICAST, 7);
+  return message(type, NLM_F_ACK | flags, header, [
+    attribute(rt.RTA_DST, toBytes(hostOf(destination))),
+    u32Attribute(rt.RTA_PRIORITY, metric),
+    ...(index === undefined ? [] : [u32Attribute(rt.RTA_OIF, index)]),
   ]);
 }
 

@@ -5,19 +5,20 @@ import type {
   HostAddress,
   HostRoute,
   LinkPort,
+  NextHopLinkSpec,
   OwnedLink,
-  SharedLinkSpec,
   SysctlPort,
   Uplink,
   VethSpec,
 } from "../ports.ts";
 import { Bridges } from "./bridges.ts";
+import { setLinkDown } from "./codec.ts";
 import { listHostAddresses } from "./host-addresses.ts";
 import { findUplink, listHostRoutes } from "./host-routes.ts";
 import { LinkReaper } from "./link-reaper.ts";
+import { NextHopLinks } from "./next-hop-links.ts";
 import { describeLink } from "./parse.ts";
 import { Rtnetlink } from "./rtnetlink.ts";
-import { Shares } from "./shares.ts";
 import { Veths } from "./veths.ts";
 
 export interface RtnetlinkLinksOptions {
@@ -39,7 +40,7 @@ export class RtnetlinkLinks implements LinkPort {
   readonly #rtnetlink: Rtnetlink;
   readonly #bridges: Bridges;
   readonly #veths: Veths;
-  readonly #shares: Shares;
+  readonly #nextHopLinks: NextHopLinks;
   readonly #reaper: LinkReaper;
   readonly #options: RtnetlinkLinksOptions;
 
@@ -49,7 +50,7 @@ export class RtnetlinkLinks implements LinkPort {
     this.#rtnetlink = rtnetlink;
     this.#bridges = new Bridges({ rtnetlink, ...options });
     this.#veths = new Veths({ rtnetlink, ...options });
-    this.#shares = new Shares({ rtnetlink, ...options });
+    this.#nextHopLinks = new NextHopLinks({ rtnetlink, ...options });
     this.#reaper = new LinkReaper({ rtnetlink: new Rtnetlink(reaperTransport), ...options });
     this.#options = options;
   }
@@ -64,13 +65,22 @@ export class RtnetlinkLinks implements LinkPort {
     await this.#veths.add(spec);
   }
 
-  async addSharedLink(spec: SharedLinkSpec): Promise<void> {
+  async addNextHopLink(spec: NextHopLinkSpec): Promise<void> {
     await this.#reaper.gone(spec.host);
-    await this.#shares.add(spec);
+    await this.#nextHopLinks.add(spec);
   }
 
   attachVeth(spec: VethSpec): Promise<void> {
     return this.#veths.attach(spec);
+  }
+
+  async setDown(names: readonly IfName[]): Promise<void> {
+    const changes = names.map((name) => ({ what: `set ${name} down`, message: setLinkDown(name) }));
+    const refusals = await this.#rtnetlink.attempt(changes);
+    const failed = refusals.find((error) => error !== undefined && error.errno !== "ENODEV");
+    if (failed !== undefined) {
+      throw failed;
+    }
   }
 
   deleteLater(names: readonly IfName[]): void {

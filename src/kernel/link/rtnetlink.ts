@@ -2,7 +2,16 @@ import type { InterfaceAddress } from "../../model/ip.ts";
 import type { NetlinkAck, NetlinkTransport } from "../netlink/transport.ts";
 import { isKernelError, KernelError } from "../ports.ts";
 import { dumpAddresses, dumpLinks, getLink } from "./codec.ts";
-import { type AddressInfo, type LinkInfo, parseAddress, parseLink, parseRoute, type RouteInfo } from "./parse.ts";
+import {
+  type AddressInfo,
+  type LinkInfo,
+  type OwnRouteInfo,
+  parseAddress,
+  parseLink,
+  parseOwnRoute,
+  parseRoute,
+  type RouteInfo,
+} from "./parse.ts";
 import { dumpRoutes } from "./route-codec.ts";
 
 /** A message with its meaning in words, which becomes KernelError.operation: "set up bridge fwb0". */
@@ -59,6 +68,11 @@ export class Rtnetlink {
 
   async listAllAddresses(): Promise<readonly AddressInfo[]> {
     const all = (await this.#transport.dump("route", dumpAddresses())).map(parseAddress);
+    return all.filter((info) => info !== undefined);
+  }
+
+  async listOwnRoutes(family: "ipv4" | "ipv6"): Promise<readonly OwnRouteInfo[]> {
+    const all = (await this.#transport.dump("route", dumpRoutes(family))).map(parseOwnRoute);
     return all.filter((info) => info !== undefined);
   }
 

@@ -43,6 +43,7 @@ const ctStateBits = { invalid: 1, established: 2, related: 4, new: 8 } as const;
 const protocolNumbers = { icmp: 1, icmpv6: 58 } as const;
 /** Clear in the type of an ICMPv6 error. */
 const icmpv6InformationBit = 0x80;
+const icmpv6EchoRequest = 128;
 /** IPS_DST_NAT in nf_conntrack_common.h. */
 const dnatStatusBit = 32;
 
@@ -113,14 +114,20 @@ class RuleWriter {
       this.#matchIcmp("ipv4", "icmp");
       this.add(compare("equal", firstRegister, Buffer.from([match.icmpType])));
     } else if ("icmpv6" in match) {
-      this.#matchIcmp("ipv6", "icmpv6");
-      this.add(mask(firstRegister, Buffer.from([icmpv6InformationBit])));
-      this.add(compare("equal", firstRegister, Buffer.from([0])));
+      this.#matchIcmpv6(match.icmpv6);
     } else if ("prefix" in match) {
       this.#matchPrefix(match.select, match.prefix);
     } else {
       this.#matchMember(match);
     }
+  }
+
+  #matchIcmpv6(what: "error" | "echo-request"): void {
+    this.#matchIcmp("ipv6", "icmpv6");
+    if (what === "error") {
+      this.add(mask(firstRegister, Buffer.from([icmpv6InformationBit])));
+    }
+    this.add(compare("equal", firstRegister, Buffer.from([what === "error" ? 0 : icmpv6EchoRequest])));
   }
 
   #matchMember(match: Extract<NftMatch, { readonly in: string }>): void {

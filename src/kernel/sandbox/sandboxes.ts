@@ -1,6 +1,6 @@
-import { familyOf, hostOf, type IpAddress } from "../../model/ip.ts";
+import { familyOf, hostOf, type InterfaceAddress, type IpAddress, wholeAddress } from "../../model/ip.ts";
 import { sandboxRulePreferences, shareLinkGroup } from "../../plan/names.ts";
-import { configureFurnished } from "../link/codec.ts";
+import { addAddress, configureFurnished, deleteAddress } from "../link/codec.ts";
 import { RT_SCOPE_UNIVERSE, RT_TABLE_LOCAL, RT_TABLE_MAIN } from "../link/constants.ts";
 import type { LinkInfo } from "../link/parse.ts";
 import { addNeighbour, addRoute, addRule, deleteRule, type RuleTo } from "../link/route-codec.ts";
@@ -64,10 +64,12 @@ export class Sandboxes implements SandboxPort {
         },
       ]),
       ...spec.routes.flatMap(({ address }) => [
-        ...ruleChanges(spec.table, address),
+        ...(spec.sharesAddress ? sharedRuleChanges(spec.table, address) : []),
+        ...fromRuleChanges(spec.table, address),
         ...mainRuleChanges(address, others.count),
-        ...others.addresses.flatMap((other) => pairRuleChanges(spec.table, address, other)),
+        ...(spec.sharesAddress ? others.addresses.flatMap((other) => pairRuleChanges(spec.table, address, other)) : []),
       ]),
+      ...(spec.sharesAddress ? [] : await wholeAddressChanges(sandbox, spec, index)),
     ];
     const refusals = await sandbox.attempt(changes);
     const failed = refusals.find((error) => error !== undefined && !["EEXIST", "ENOENT"].includes(error.errno));
@@ -75,6 +77,27 @@ export class Sandboxes implements SandboxPort {
       throw failed;
     }
   }
+}
+
+/** The engine's own address management gives a container an address with the length of its subnet. */
+async function wholeAddressChanges(sandbox: Rtnetlink, { routes }: FurnishSpec, index: number): Promise<Change[]> {
+  const present = await sandbox.listAddresses(index);
+  return routes.flatMap(({ address }) =>
+    present
+      .filter((one) => hostOf(one) === address && one !== wholeAddress(address))
+      .flatMap((one) => shorteningChanges(index, one)),
+  );
+}
+
+/**
+ * IPv4: the right one comes before the other goes, as without any address an interface loses all its routes
+ * (fib_inetaddr_event() in net/ipv4/fib_frontend.c). IPv6 takes an address once, whatever its length, and keeps routes.
+ */
+function shorteningChanges(index: number, before: InterfaceAddress): Change[] {
+  const address = wholeAddress(hostOf(before));
+  const add = { what: `add address ${address}`, message: addAddress(index, address) };
+  const remove = { what: `delete address ${before}`, message: deleteAddress(index, before) };
+  return familyOf(before) === "ipv4" ? [add, remove] : [remove, add];
 }
 
 /** What else in the sandbox has an address of the host. */
@@ -105,20 +128,29 @@ function pairRuleChanges(table: number, from: IpAddress, to: IpAddress): Change[
  * a rule comes before that look-up, for what is sent from here only. The look-up is added at its new place before it is
  * taken away from its old one.
  */
-function ruleChanges(table: number, address: IpAddress): Change[] {
+function sharedRuleChanges(table: number, address: IpAddress): Change[] {
   const family = familyOf(address);
   const local = (preference: number): RuleTo => ({ family, preference, table: RT_TABLE_LOCAL });
-  const { toHost, fromHost } = sandboxRulePreferences;
+  const { toHost } = sandboxRulePreferences;
   return [
     { what: "add local rule", message: addRule(local(sandboxRulePreferences.local)) },
     {
       what: `add rule to ${address}`,
       message: addRule({ family, preference: toHost, table, to: address, input: "lo" }),
     },
-    // A container with further networks answers where it was asked, whatever its main table says.
-    { what: `add rule from ${address}`, message: addRule({ family, preference: fromHost, table, from: address }) },
     { what: "remove first local rule", message: deleteRule(local(0)) },
   ];
+}
+
+/** A container with further networks answers where it was asked, whatever its main table says. */
+function fromRuleChanges(table: number, address: IpAddress): Change[] {
+  const rule: RuleTo = {
+    family: familyOf(address),
+    preference: sandboxRulePreferences.fromHost,
+    table,
+    from: address,
+  };
+  return [{ what: `add rule from ${address}`, message: addRule(rule) }];
 }
 
 /**

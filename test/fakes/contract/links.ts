@@ -137,9 +137,9 @@ export function linksContract(open: OpenSubject): void {
     test("a pair without a bridge comes, is replaced when it is a leftover, and goes as a whole", async () => {
       await using subject = await open();
       const { links } = subject.kernel;
-      await links.addSharedLink(share);
-      await links.addSharedLink(share);
-      await links.addSharedLink(secondShare);
+      await links.addNextHopLink(share);
+      await links.addNextHopLink(share);
+      await links.addNextHopLink(secondShare);
       assert.deepEqual(
         await links.listOwned(),
         [share, secondShare].map(({ host, alias }) => ({ name: host, alias, kind: "veth", peerIsHome: true })),
@@ -151,15 +151,15 @@ export function linksContract(open: OpenSubject): void {
       assert.deepEqual([await links.isPresent(share.host), await links.isPresent(share.sandbox)], [false, false]);
       assert.equal(await links.isPresent(secondShare.host), true);
       // Its stand-in address is free for another pair.
-      await links.addSharedLink({ ...secondShare, host: share.host, sandbox: share.sandbox, standIns: share.standIns });
+      await links.addNextHopLink({ ...secondShare, host: share.host, sandbox: share.sandbox, targets: share.targets });
     });
 
     test("a pair without a bridge, of one family only", async () => {
       await using subject = await open();
       const { links } = subject.kernel;
       for (const index of [0, 1]) {
-        const [gateways, standIns] = [share.gateways, share.standIns].map((both) => both.slice(index, index + 1));
-        await links.addSharedLink({ ...share, gateways: gateways ?? [], standIns: standIns ?? [] });
+        const [gateways, standIns] = [share.gateways, share.targets].map((both) => both.slice(index, index + 1));
+        await links.addNextHopLink({ ...share, gateways: gateways ?? [], targets: standIns ?? [] });
         assert.equal(await links.isPresent(share.host), true);
       }
     });
@@ -168,7 +168,7 @@ export function linksContract(open: OpenSubject): void {
       await using subject = await open();
       const { links } = subject.kernel;
       await subject.addForeignLink(share.host);
-      await assert.rejects(links.addSharedLink(share), { code: "FW3007" });
+      await assert.rejects(links.addNextHopLink(share), { code: "FW3007" });
       assert.equal(await links.isPresent(share.host), true);
       assert.deepEqual([await links.isPresent(share.sandbox), await links.listOwned()], [false, []]);
     });
@@ -178,9 +178,9 @@ export function linksContract(open: OpenSubject): void {
       const { links } = subject.kernel;
       await links.ensureBridge(bridge);
       await links.addVeth({ ...veth, host: share.host, sandbox: share.sandbox });
-      await links.addSharedLink(share);
+      await links.addNextHopLink(share);
       links.deleteLater([share.host]);
-      await links.addSharedLink(share);
+      await links.addNextHopLink(share);
       await links.settled();
       assert.equal(await links.isPresent(share.host), true);
     });
@@ -189,7 +189,7 @@ export function linksContract(open: OpenSubject): void {
       await using subject = await open();
       const { links } = subject.kernel;
       const before = await links.hostAddresses();
-      await links.addSharedLink(share);
+      await links.addNextHopLink(share);
       assert.deepEqual(await links.hostAddresses(), before);
       for (const { device } of before) {
         const own = before.filter((at) => at.device === device);

@@ -32,7 +32,7 @@ let endpoint: Endpoint;
 beforeEach(async () => {
   sandbox = await Sandbox.open();
   endpoint = { ...shareOf(1, []), publications: [publication], sandboxKey: `/proc/${sandbox.pid}/ns/net` };
-  await links.addSharedLink(planSharedLink(sharedNetwork, endpoint));
+  await links.addNextHopLink(planSharedLink(sharedNetwork, endpoint));
 });
 
 afterEach(async () => {
@@ -167,7 +167,7 @@ test("a container without IPv6 keeps the rules of IPv6 as they were", async () =
 test("two networks of one container have a table each", async () => {
   const second = { ...shareOf(2, []), sandboxKey: endpoint.sandboxKey ?? "" };
   const network = { ...sharedNetwork, gatewayIpv4: ip("169.254.80.2"), gatewayIpv6: ip("fe80::fa17:0:2") };
-  await links.addSharedLink(planSharedLink(network, second));
+  await links.addNextHopLink(planSharedLink(network, second));
   await ipHere(`link set ${second.sandboxIf} netns ${sandbox.pid}`);
   await moveIn(sharedNetwork, endpoint, sandbox);
   await sandbox.ip(
@@ -254,7 +254,7 @@ test("sandboxes that end while they are furnished are no failure, and the next o
 test("the visitor comes home: links are made in the host's namespace afterwards", async () => {
   await moveIn(sharedNetwork, endpoint, sandbox);
   const other = shareOf(2, []);
-  await Promise.all([furnish(), links.addSharedLink(planSharedLink(sharedNetwork, other)), furnish()]);
+  await Promise.all([furnish(), links.addNextHopLink(planSharedLink(sharedNetwork, other)), furnish()]);
   assert.equal(await links.isPresent(other.hostIf), true);
   assert.doesNotMatch(await sandbox.exec("ip", "link"), new RegExp(other.hostIf));
   links.deleteLater([other.hostIf]);

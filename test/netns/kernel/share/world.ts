@@ -123,7 +123,7 @@ export async function plugInShare(
   sandbox: Sandbox,
 ): Promise<Endpoint> {
   const joined = { ...endpoint, sandboxKey: `/proc/${sandbox.pid}/ns/net` };
-  await kernel.links.addSharedLink(planSharedLink(network, joined));
+  await kernel.links.addNextHopLink(planSharedLink(network, joined));
   await moveIn(network, joined, sandbox);
   assert.equal(await kernel.sandboxes.furnish(planFurnishing(network, joined)), true);
   return joined;

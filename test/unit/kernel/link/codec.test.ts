@@ -136,14 +136,14 @@ test("ip addr add 169.254.80.1/32 scope link dev fwv0", () => {
 test("ip link set fwv0 alias … addrgenmode none up, and rp_filter, accept_local and route_localnet", () => {
   const settings = "1c00 0180 0800 0800 00000000 0800 1700 01000000 0800 1a00 01000000";
   assertBytes(
-    codec.activateShare({ index: 3, alias: "fairway:e", ipv6: true }),
+    codec.activateNextHop({ index: 3, alias: "fairway:e", ipv6: true }),
     "60000000 1300 0500 00000000 00000000",
     "00000000 03000000 01000000 01000000",
     "0e00 1400 666169727761793a6500 0000",
     `3000 1a80 2000 0280 ${settings} 0c00 0a80 0500 0800 01000000`,
   );
   assertBytes(
-    codec.activateShare({ index: 3, alias: "fairway:e", ipv6: false }),
+    codec.activateNextHop({ index: 3, alias: "fairway:e", ipv6: false }),
     "54000000 1300 0500 00000000 00000000",
     "00000000 03000000 01000000 01000000",
     "0e00 1400 666169727761793a6500 0000",

@@ -95,19 +95,19 @@ test("an IPv6 address", () => {
 const routes = {
   "default via 10.9.0.2 dev 2 metric 50": {
     hex: "3c00000018000200020000000000000002000000fe0300010000000008000f00fe0000000800060032000000080005000a0900020800040002000000",
-    hops: [{ priority: 50, linkIndex: 2, onLink: false }],
+    hops: [{ priority: 50, linkIndex: 2, onLink: false, protocol: 3 }],
   },
   "10.30.0.0/16 dev 2": {
     hex: "3400000018000200020000000000000002100000fe03fd010000000008000f00fe000000080001000a1e00000800040002000000",
-    hops: [{ destination: "10.30.0.0/16", priority: 0, linkIndex: 2, onLink: true }],
+    hops: [{ destination: "10.30.0.0/16", priority: 0, linkIndex: 2, onLink: true, protocol: 3 }],
   },
   "10.20.0.0/16 over two hops, one of them behind a gateway": {
     hex:
       "4800000018000200020000000000000002100000fe0300010000000008000f00fe000000080001000a1400001c000900" +
       "1000000002000000080005000a0900020800000001000000",
     hops: [
-      { destination: "10.20.0.0/16", priority: 0, linkIndex: 2, onLink: false },
-      { destination: "10.20.0.0/16", priority: 0, linkIndex: 1, onLink: true },
+      { destination: "10.20.0.0/16", priority: 0, linkIndex: 2, onLink: false, protocol: 3 },
+      { destination: "10.20.0.0/16", priority: 0, linkIndex: 1, onLink: true, protocol: 3 },
     ],
   },
   "fd00:9::/64 dev 2 metric 256": {
@@ -115,7 +115,7 @@ const routes = {
       "740000001800020003000000000000000a400000fe0200010000000008000f00fe00000014000100fd00000900000000000000000000" +
       "0000080006000001000008000400020000" +
       "0024000c0000000000000000000000000000000000000000000000000000000000000000000500140000000000",
-    hops: [{ destination: "fd00:9::/64", priority: 256, linkIndex: 2, onLink: true }],
+    hops: [{ destination: "fd00:9::/64", priority: 256, linkIndex: 2, onLink: true, protocol: 2 }],
   },
   "unreachable 10.40.0.0/16": {
     hex: "2c00000018000200020000000000000002100000fe0300070000000008000f00fe000000080001000a280000",

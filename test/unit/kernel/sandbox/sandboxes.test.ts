@@ -14,6 +14,7 @@ const mac = parseMac("02:00:00:00:01:01");
 const table = 0xfa_5001;
 const only4: FurnishSpec = {
   hostIf: endpointOf().hostIf,
+  sharesAddress: true,
   sandboxKey: sandboxKey(1),
   mac,
   table,
@@ -56,8 +57,8 @@ describe("a sandbox with the host's address", () => {
       addRoute({ destination: "ipv4", gateway, index: 7, table }),
       addRule({ ...local, preference: 10 }),
       addRule({ family: "ipv4", preference: 1, table, to: address, input: "lo" }),
-      addRule({ family: "ipv4", preference: 21, table, from: address }),
       deleteRule({ ...local, preference: 0 }),
+      addRule({ family: "ipv4", preference: 21, table, from: address }),
       addRule({ family: "ipv4", preference: 20, table: 254, from: address, exceptGroup: 0 }),
     ]);
     assert.deepEqual(entered, [sandboxKey(1)]);

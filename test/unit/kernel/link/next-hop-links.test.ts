@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import * as codec from "../../../../src/kernel/link/codec.ts";
+import { NextHopLinks } from "../../../../src/kernel/link/next-hop-links.ts";
 import { addLoopbackRoute, addNeighbour, addRoute } from "../../../../src/kernel/link/route-codec.ts";
 import { Rtnetlink } from "../../../../src/kernel/link/rtnetlink.ts";
-import { Shares } from "../../../../src/kernel/link/shares.ts";
 import { parseMac } from "../../../../src/model/ids.ts";
 import { parseInterfaceAddress } from "../../../../src/model/ip.ts";
 import { aliasPrefix, shareLinkGroup } from "../../../../src/plan/names.ts";
-import type { SharedLinkSpec } from "../../../../src/plan/specs.ts";
+import type { NextHopLinkSpec } from "../../../../src/plan/specs.ts";
 import { FakeNetlink } from "../../../fakes/fake-netlink.ts";
 import { FakeSysctls } from "../../../fakes/fake-sysctls.ts";
 import { endpointOf, ip } from "../../../fakes/requests.ts";
 
 const { hostIf: host, sandboxIf: sandbox } = endpointOf();
 const sandboxMac = parseMac("02:00:00:00:01:01");
-const only4: SharedLinkSpec = {
+const only4: NextHopLinkSpec = {
   host,
   sandbox,
   sandboxMac,
@@ -22,16 +22,16 @@ const only4: SharedLinkSpec = {
   alias: `${aliasPrefix}endpoint:e:n`,
   group: shareLinkGroup,
   gateways: [ip("169.254.80.1")],
-  standIns: [ip("240.52.7.19")],
+  targets: [ip("240.52.7.19")],
 };
 const standIn6 = ip("fd66:6169:7277:6179::34:713");
-const dual = { ...only4, gateways: [...only4.gateways, ip("fe80::fa17:0:1")], standIns: [...only4.standIns, standIn6] };
+const dual = { ...only4, gateways: [...only4.gateways, ip("fe80::fa17:0:1")], targets: [...only4.targets, standIn6] };
 const knob = (name: string): string => `net/ipv6/conf/${host}/${name}`;
 
 describe("a pair without a bridge", () => {
   let kernel: FakeNetlink;
   let sysctls: FakeSysctls;
-  let shares: Shares;
+  let shares: NextHopLinks;
   const isDelete = (change: Buffer): boolean => change.equals(codec.deleteLink(host));
 
   beforeEach(() => {
@@ -46,7 +46,7 @@ describe("a pair without a bridge", () => {
     ] as const) {
       sysctls.values.set(name, value);
     }
-    shares = new Shares({ rtnetlink: new Rtnetlink(kernel), sysctls, groups: [shareLinkGroup], aliasPrefix });
+    shares = new NextHopLinks({ rtnetlink: new Rtnetlink(kernel), sysctls, groups: [shareLinkGroup], aliasPrefix });
   });
 
   test("is the container's next hop, and knows the way into it without asking", async () => {
@@ -54,7 +54,7 @@ describe("a pair without a bridge", () => {
     const [, ...configuration] = kernel.sent;
     const standIn4 = ip("240.52.7.19");
     assert.deepEqual(configuration, [
-      codec.activateShare({ index: 7, alias: only4.alias, ipv6: true }),
+      codec.activateNextHop({ index: 7, alias: only4.alias, ipv6: true }),
       codec.addLinkAddress(7, parseInterfaceAddress("169.254.80.1/32")),
       codec.addAddress(7, parseInterfaceAddress("fe80::fa17:0:1/128")),
       addNeighbour({ address: standIn4, mac: sandboxMac, index: 7 }),
@@ -77,7 +77,7 @@ describe("a pair without a bridge", () => {
   test("is made on a kernel without IPv6, too", async () => {
     sysctls.values.clear();
     await shares.add(only4);
-    assert.deepEqual(kernel.sent[1], codec.activateShare({ index: 7, alias: only4.alias, ipv6: false }));
+    assert.deepEqual(kernel.sent[1], codec.activateNextHop({ index: 7, alias: only4.alias, ipv6: false }));
   });
 
   test("that cannot be finished is deleted again, and the error says what failed", async () => {

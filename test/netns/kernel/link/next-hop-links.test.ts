@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, afterEach, test } from "node:test";
-import type { SharedLinkSpec } from "../../../../src/kernel/ports.ts";
+import type { NextHopLinkSpec } from "../../../../src/kernel/ports.ts";
 import { isKernelError } from "../../../../src/kernel/ports.ts";
 import { parseMac } from "../../../../src/model/ids.ts";
 import { parseIpAddress } from "../../../../src/model/ip.ts";
@@ -15,7 +15,7 @@ const gateway6 = parseIpAddress("fe80::fa17:0:1");
 const [standIn4, standIn6] = [standInOf(7, "ipv4"), standInOf(7, "ipv6")];
 const mac = "02:00:00:00:03:07";
 
-function shareSpec(changes: Partial<SharedLinkSpec> = {}): SharedLinkSpec {
+function shareSpec(changes: Partial<NextHopLinkSpec> = {}): NextHopLinkSpec {
   return {
     host: ifName("fwv7"),
     sandbox: ifName("fwc7"),
@@ -24,12 +24,12 @@ function shareSpec(changes: Partial<SharedLinkSpec> = {}): SharedLinkSpec {
     alias: `${aliasPrefix}endpoint:7`,
     group: shareLinkGroup,
     gateways: [gateway4, gateway6],
-    standIns: [standIn4, standIn6],
+    targets: [standIn4, standIn6],
     ...changes,
   };
 }
 
-const ipv4Only = { gateways: [gateway4], standIns: [standIn4] };
+const ipv4Only = { gateways: [gateway4], targets: [standIn4] };
 
 /** All that the kernel has because of the pair, as text that can be compared. */
 function seeTraces(): string[] {
@@ -72,7 +72,7 @@ after(async () => {
 });
 
 test("a new pair is as wished", async () => {
-  await links.addSharedLink(shareSpec());
+  await links.addNextHopLink(shareSpec());
   const host = seeLink("fwv7");
   assert.equal(host?.linkinfo?.info_kind, "veth");
   assert.deepEqual([host.mtu, host.group, host.ifalias], [1400, String(shareLinkGroup), "fairway:endpoint:7"]);
@@ -85,7 +85,7 @@ test("a new pair is as wished", async () => {
 });
 
 test("the host side has the gateways, alone and of this link only", async () => {
-  await links.addSharedLink(shareSpec());
+  await links.addNextHopLink(shareSpec());
   const [link] = JSON.parse(ip("-json address show dev fwv7")) as [
     { addr_info: { local: string; prefixlen: number; scope: string; tentative?: boolean }[] },
   ];
@@ -99,7 +99,7 @@ test("the host side has the gateways, alone and of this link only", async () => 
 });
 
 test("stand-in addresses lead into the pair, by routes that bear our number and neighbours that nobody asks for", async () => {
-  await links.addSharedLink(shareSpec());
+  await links.addNextHopLink(shareSpec());
   ip("link set fwc7 up");
   const routes = (family: string): unknown => JSON.parse(ip(`-json ${family} route show proto 143`));
   const route4 = { dst: standIn4, gateway: standIn4, dev: "fwv7", flags: ["onlink"] };
@@ -121,7 +121,7 @@ test("stand-in addresses lead into the pair, by routes that bear our number and 
 });
 
 test("the host side lets in what comes from the host's own address, and believes no router", async () => {
-  await links.addSharedLink(shareSpec());
+  await links.addNextHopLink(shareSpec());
   for (const [path, value] of [
     ["ipv4/conf/fwv7/rp_filter", "0"],
     ["ipv4/conf/fwv7/accept_local", "1"],
@@ -136,7 +136,7 @@ test("the host side lets in what comes from the host's own address, and believes
 });
 
 test("without IPv6 the host side has none", async () => {
-  await links.addSharedLink(shareSpec(ipv4Only));
+  await links.addNextHopLink(shareSpec(ipv4Only));
   assert.equal(knob("ipv6/conf/fwv7/disable_ipv6"), "1");
   assert.equal(ip("-6 address show dev fwv7"), "");
   assert.equal(ip("-6 route show table all dev fwv7"), "");
@@ -144,31 +144,31 @@ test("without IPv6 the host side has none", async () => {
 });
 
 test("without IPv4 the stand-in address of IPv6 leads into the pair all the same", async () => {
-  await links.addSharedLink(shareSpec({ gateways: [gateway6], standIns: [standIn6] }));
+  await links.addNextHopLink(shareSpec({ gateways: [gateway6], targets: [standIn6] }));
   assert.equal(ip("-4 route show proto 143"), "");
   assert.match(ip("-6 route show proto 143"), new RegExp(`^${standIn6} `));
 });
 
 test("twice is the same as once", async () => {
-  await links.addSharedLink(shareSpec());
+  await links.addNextHopLink(shareSpec());
   const once = seePair();
-  await links.addSharedLink(shareSpec());
+  await links.addNextHopLink(shareSpec());
   assert.deepEqual(seePair(), once);
 });
 
 test("a leftover pair that never got its alias is replaced", async () => {
   ip(`link add fwv7 group ${shareLinkGroup} type veth peer name fwc7`);
   const { ifindex } = seeLink("fwv7") ?? {};
-  await links.addSharedLink(shareSpec());
+  await links.addNextHopLink(shareSpec());
   assert.notEqual(seeLink("fwv7")?.ifindex, ifindex);
   assert.equal(seeLink("fwv7")?.ifalias, "fairway:endpoint:7");
 });
 
 test("two pairs of one network have the same gateway, and lead apart", async () => {
-  await links.addSharedLink(shareSpec());
+  await links.addNextHopLink(shareSpec());
   const standIns = [standInOf(8, "ipv4"), standInOf(8, "ipv6")];
-  await links.addSharedLink(
-    shareSpec({ host: ifName("fwv8"), sandbox: ifName("fwc8"), alias: "fairway:endpoint:8", standIns }),
+  await links.addNextHopLink(
+    shareSpec({ host: ifName("fwv8"), sandbox: ifName("fwc8"), alias: "fairway:endpoint:8", targets: standIns }),
   );
   ip("link set fwc7 up");
   ip("link set fwc8 up");
@@ -191,7 +191,7 @@ for (const [side, name] of [
   test(`somebody else's link with the name of the ${side} side is refused and left alone`, async () => {
     ip(`link add ${name} type veth peer name other7`);
     const before7 = seePair();
-    await assert.rejects(links.addSharedLink(shareSpec()), { code: "FW3007" });
+    await assert.rejects(links.addNextHopLink(shareSpec()), { code: "FW3007" });
     assert.deepEqual(seePair(), before7);
     ip(`link delete ${name}`);
   });
@@ -200,11 +200,11 @@ for (const [side, name] of [
 for (const [what, changes] of [
   // Longer than IFALIASZ (256) of the kernel.
   ["an alias that is too long", { alias: `fairway:${"x".repeat(300)}` }],
-  ["an address that nothing can lead to", { standIns: [standIn4, parseIpAddress("ff02::1")] }],
+  ["an address that nothing can lead to", { targets: [standIn4, parseIpAddress("ff02::1")] }],
   ["a gateway that no link can have", { gateways: [gateway4, parseIpAddress("ff02::1")] }],
 ] as const) {
   test(`a pair that cannot be finished, for ${what}, is deleted again`, async () => {
-    await assert.rejects(links.addSharedLink(shareSpec(changes)), (error) => isKernelError(error));
+    await assert.rejects(links.addNextHopLink(shareSpec(changes)), (error) => isKernelError(error));
     assert.equal(seeLink("fwv7"), undefined);
     assert.equal(seeLink("fwc7"), undefined);
   });
@@ -212,7 +212,7 @@ for (const [what, changes] of [
 
 test("a pair is one of ours, at home until its end moves", async () => {
   await using sandbox = await Sandbox.open();
-  await links.addSharedLink(shareSpec());
+  await links.addNextHopLink(shareSpec());
   const owned = { name: "fwv7", alias: "fairway:endpoint:7", kind: "veth" };
   assert.deepEqual(await links.listOwned(), [{ ...owned, peerIsHome: true }]);
   ip(`link set fwc7 netns ${sandbox.pid}`);
@@ -221,9 +221,9 @@ test("a pair is one of ours, at home until its end moves", async () => {
 });
 
 test("a name in the deletion queue can be used again at once", async () => {
-  await links.addSharedLink(shareSpec());
+  await links.addNextHopLink(shareSpec());
   links.deleteLater([ifName("fwv7")]);
-  await links.addSharedLink(shareSpec({ group: linkGroup }));
+  await links.addNextHopLink(shareSpec({ group: linkGroup }));
   await links.settled();
   assert.equal(seeLink("fwv7")?.group, String(linkGroup));
 });
@@ -233,10 +233,10 @@ test("many pairs at the same time", async () => {
     shareSpec({
       host: ifName(`fwv1${index}`),
       sandbox: ifName(`fwc1${index}`),
-      standIns: [standInOf(100 + index, "ipv4"), standInOf(100 + index, "ipv6")],
+      targets: [standInOf(100 + index, "ipv4"), standInOf(100 + index, "ipv6")],
     }),
   );
-  await Promise.all(specs.map((spec) => links.addSharedLink(spec)));
+  await Promise.all(specs.map((spec) => links.addNextHopLink(spec)));
   assert.equal(ip("-4 route show proto 143").trim().split("\n").length, specs.length);
   links.deleteLater(specs.map(({ host }) => host));
   await links.settled();
@@ -245,7 +245,7 @@ test("many pairs at the same time", async () => {
 test("a kernel that switches IPv6 off for new links switches it on for a pair that has it", async () => {
   sysctls.write(["net", "ipv6", "conf", "default", "disable_ipv6"], "1");
   try {
-    await links.addSharedLink(shareSpec());
+    await links.addNextHopLink(shareSpec());
     assert.equal(knob("ipv6/conf/fwv7/disable_ipv6"), "0");
     assert.match(ip("-6 route show proto 143"), new RegExp(`^${standIn6} `));
   } finally {

@@ -1,14 +1,14 @@
-import { familyOf, type IpAddress, wholeAddress } from "../../model/ip.ts";
-import { KernelError, type SharedLinkSpec, type SysctlPort } from "../ports.ts";
-import { activateShare, addAddress, addLinkAddress, createVeth, deleteLink } from "./codec.ts";
+import { familyOf, type IpAddress, prefixOf, wholeAddress } from "../../model/ip.ts";
+import { KernelError, type NextHopLinkSpec, type SysctlPort } from "../ports.ts";
+import { activateFlat, activateNextHop, addAddress, addLinkAddress, createVeth, deleteLink } from "./codec.ts";
 import { kernelHasIpv6, setIpv6 } from "./ipv6-settings.ts";
 import { type PairMarks, removeLeftoverPair } from "./leftovers.ts";
-import { addLoopbackRoute, addNeighbour, addRoute } from "./route-codec.ts";
+import { addFlatRoute, addLoopbackRoute, addNeighbour, addRoute } from "./route-codec.ts";
 import type { Change, Rtnetlink } from "./rtnetlink.ts";
 import { hostMac } from "./veths.ts";
 
 /** Pairs whose host side is the next hop of the container, without a bridge. */
-export class Shares {
+export class NextHopLinks {
   readonly #rtnetlink: Rtnetlink;
   readonly #sysctls: SysctlPort;
   readonly #marks: PairMarks;
@@ -20,7 +20,7 @@ export class Shares {
   }
 
   /** A pair that could not be finished is deleted again. */
-  async add(spec: SharedLinkSpec): Promise<void> {
+  async add(spec: NextHopLinkSpec): Promise<void> {
     let refused = await this.#create(spec);
     if (refused?.errno === "EEXIST") {
       await removeLeftoverPair(this.#rtnetlink, spec, this.#marks);
@@ -37,7 +37,7 @@ export class Shares {
     }
   }
 
-  async #create(spec: SharedLinkSpec): Promise<KernelError | undefined> {
+  async #create(spec: NextHopLinkSpec): Promise<KernelError | undefined> {
     const message = createVeth({
       host: { name: spec.host, mac: hostMac(spec.host) },
       sandbox: { name: spec.sandbox, mac: spec.sandboxMac },
@@ -47,7 +47,7 @@ export class Shares {
     return (await this.#rtnetlink.attempt([{ what: `create veth pair ${spec.host}`, message }]))[0];
   }
 
-  async #configure(spec: SharedLinkSpec): Promise<void> {
+  async #configure(spec: NextHopLinkSpec): Promise<void> {
     const link = await this.#rtnetlink.findLink(spec.host);
     if (link === undefined) {
       throw new KernelError(`find ${spec.host}`, "ENODEV");
@@ -56,14 +56,16 @@ export class Shares {
     // While the link is down: once up, an accepted router advertisement would stay (CVE-2020-13401).
     setIpv6(this.#sysctls, spec.host, ipv6);
     const { index } = link;
+    const isFlat = spec.flatMetric !== undefined;
+    const activate = isFlat ? activateFlat : activateNextHop;
     const refusals = await this.#rtnetlink.attempt([
       {
         what: `set up ${spec.host}`,
-        message: activateShare({ index, alias: spec.alias, ipv6: kernelHasIpv6(this.#sysctls) }),
+        message: activate({ index, alias: spec.alias, ipv6: kernelHasIpv6(this.#sysctls) }),
       },
       ...spec.gateways.map((gateway) => gatewayChange(spec, index, gateway)),
-      ...spec.standIns.flatMap((standIn) => standInChanges(spec, index, standIn)),
-      ...(ipv6 ? [{ what: `add route for ::1 to ${spec.host}`, message: addLoopbackRoute(index) }] : []),
+      ...spec.targets.flatMap((target) => targetChanges(spec, index, target)),
+      ...(ipv6 && !isFlat ? [{ what: `add route for ::1 to ${spec.host}`, message: addLoopbackRoute(index) }] : []),
     ]);
     const failed = refusals.find((error) => error !== undefined && error.errno !== "EEXIST");
     if (failed !== undefined) {
@@ -72,7 +74,7 @@ export class Shares {
   }
 }
 
-function gatewayChange(spec: SharedLinkSpec, index: number, gateway: IpAddress): Change {
+function gatewayChange(spec: NextHopLinkSpec, index: number, gateway: IpAddress): Change {
   const address = wholeAddress(gateway);
   const what = `add address ${gateway} to ${spec.host}`;
   // IPv6 has the scope in the address itself.
@@ -80,10 +82,19 @@ function gatewayChange(spec: SharedLinkSpec, index: number, gateway: IpAddress):
   return { what, message };
 }
 
-/** By itself as next hop: the packet's own destination has been put back by the time the neighbour is looked up. */
-function standInChanges(spec: SharedLinkSpec, index: number, standIn: IpAddress): Change[] {
+/**
+ * The neighbour is never asked for: the first packet would do so before the engine has moved the interface, and the kernel
+ * asks again a second later only.
+ */
+function targetChanges(spec: NextHopLinkSpec, index: number, target: IpAddress): Change[] {
+  const { flatMetric: metric } = spec;
+  const message =
+    metric === undefined
+      ? // By itself as next hop: the packet's own destination has been put back by the time the neighbour is looked up.
+        addRoute({ destination: target, gateway: target, index })
+      : addFlatRoute({ destination: prefixOf(wholeAddress(target)), metric, index });
   return [
-    { what: `add neighbour ${standIn}`, message: addNeighbour({ address: standIn, mac: spec.sandboxMac, index }) },
-    { what: `add route to ${standIn}`, message: addRoute({ destination: standIn, gateway: standIn, index }) },
+    { what: `add neighbour ${target}`, message: addNeighbour({ address: target, mac: spec.sandboxMac, index }) },
+    { what: `add route to ${target}`, message },
   ];
 }
