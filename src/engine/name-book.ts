@@ -5,12 +5,12 @@ const lookUpDelayMs = 300;
 
 /** Remembers names for messages and status. Looks them up behind the scenes, a moment after they may have changed. */
 export class EngineNames {
-  readonly #engine: EnginePort;
+  readonly #engine: Pick<EnginePort, "namesOf">;
   readonly #names = new Map<NetworkId, NetworkNames>();
   readonly #pending = new Map<NetworkId, NodeJS.Timeout>();
   #closed = false;
 
-  constructor(engine: EnginePort) {
+  constructor(engine: Pick<EnginePort, "namesOf">) {
     this.#engine = engine;
   }
 

@@ -4,7 +4,7 @@ import { EngineNames } from "../../../src/engine/name-book.ts";
 import type { EnginePort, NetworkNames } from "../../../src/engine/port.ts";
 import { endpointId, networkId } from "../../fakes/requests.ts";
 
-class FakeEngine implements EnginePort {
+class FakeEngine implements Pick<EnginePort, "namesOf"> {
   readonly asked: string[] = [];
   answer: NetworkNames | undefined = { network: "shop", containers: new Map([[endpointId(1), "web"]]) };
 
