@@ -1,7 +1,7 @@
 /** What `fairway status` shows, as versioned data. */
 import type { Endpoint, Publication } from "../model/endpoint.ts";
 import { hostOf } from "../model/ip.ts";
-import type { BridgeNetwork, HostNetwork, Network } from "../model/network.ts";
+import type { BridgeNetwork, HostNetwork, Network, RoutedNetwork } from "../model/network.ts";
 import type { HostSetting } from "../model/setting.ts";
 
 export interface NameSource {
@@ -28,13 +28,19 @@ export interface NetworkStatus {
   readonly internal: boolean;
   /** Of mode bridge. */
   readonly bridge?: string;
+  /** Of modes bridge and routed. */
   readonly icc?: boolean;
   readonly masquerade?: boolean;
   readonly subnets: readonly string[];
   /** Of mode host: the host's addresses that containers share, and what leads to them. */
   readonly shared?: readonly string[];
   readonly parent?: string;
+  /** Of modes host and routed: next hops of the containers. */
   readonly gateways?: readonly string[];
+  /** Of mode routed. */
+  readonly reachable?: RoutedNetwork["reachable"];
+  readonly announce?: RoutedNetwork["announce"];
+  readonly egressNat?: boolean;
   readonly claim?: string;
   readonly endpoints: readonly EndpointStatus[];
 }
@@ -72,10 +78,26 @@ export function networkStatus(network: Network, endpoints: readonly Endpoint[], 
     mode: network.mode,
     mtuBytes: network.mtu,
     internal: network.internal,
-    ...(network.mode === "bridge" ? bridgeStatus(network) : hostStatus(network)),
+    ...modeStatus(network),
     subnets: [...network.ipv4, ...network.ipv6].map(({ subnet }) => subnet),
     endpoints: endpoints.map((endpoint) => endpointStatus(endpoint, names)),
   };
+}
+
+function modeStatus(network: Network): Partial<NetworkStatus> {
+  switch (network.mode) {
+    case "bridge":
+      return bridgeStatus(network);
+    case "host":
+      return hostStatus(network);
+    default:
+      return routedStatus(network);
+  }
+}
+
+function routedStatus(network: RoutedNetwork): Partial<NetworkStatus> {
+  const { gatewayIpv4, gatewayIpv6, icc, reachable, announce, egressNat } = network;
+  return { gateways: [gatewayIpv4, gatewayIpv6], icc, reachable, announce, egressNat };
 }
 
 function bridgeStatus({ bridge, icc, masquerade }: BridgeNetwork): Partial<NetworkStatus> {

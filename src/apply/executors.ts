@@ -32,7 +32,10 @@ export function createExecutors(
       await kernel.links.ensureBridge(step.spec);
     },
     addVeth: (step) => kernel.links.addVeth(step.spec),
-    addSharedLink: (step) => kernel.links.addSharedLink(step.spec),
+    addNextHopLink: (step) => kernel.links.addNextHopLink(step.spec),
+    setLinksDown: (step) => kernel.links.setDown(step.names),
+    addRoutes: (step) => kernel.routes.add(step.routes),
+    deleteRoutes: (step) => kernel.routes.remove(step.routes),
     deleteLinks: async (step) => kernel.links.deleteLater(step.names),
     changeElements: (step) => firewall.change(step),
     forgetFlows: async (step) => kernel.conntrack.forgetLater(step.filters),

@@ -1,6 +1,7 @@
 import type { EndpointId } from "../model/ids.ts";
 import { removeForgotten } from "./forgotten.ts";
 import { followHostAddresses } from "./host-addresses.ts";
+import { settleRoutes } from "./routes.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** First soon after something happened, then rarely. */
@@ -53,6 +54,7 @@ export class Keeper implements Disposable {
         await firewall.repair();
         await this.#workshop.lookAtUplink();
         await followHostAddresses(this.#workshop);
+        await settleRoutes(this.#workshop);
         if (!(await kernel.engineFirewall.isAdmitted())) {
           await kernel.engineFirewall.admit();
           log.info("passed the engine's packet filter");

@@ -39,7 +39,7 @@ async function reclaimOneByOne({ kernel, log }: Workshop, owner: string, claims:
 
 function claimsOf(publications: readonly Publication[]): PortClaim[] {
   const byPort = new Map<string, PortClaim>();
-  for (const publication of publications) {
+  for (const publication of publications.filter(({ isOwn }) => isOwn !== true)) {
     for (let port = publication.hostPortFirst; port <= publication.hostPortLast; port += 1) {
       const key = `${publication.protocol} ${port}`;
       const addresses = [...(byPort.get(key)?.addresses ?? []), publication.hostAddress];

@@ -1,11 +1,12 @@
 import type { OwnedLink } from "../kernel/ports.ts";
 import type { Publication } from "../model/endpoint.ts";
 import type { EndpointId, IfName, NetworkId } from "../model/ids.ts";
-import type { BridgeNetwork, HostNetwork } from "../model/network.ts";
+import type { BridgeNetwork, Network } from "../model/network.ts";
 import { planBridge, planBridgePort } from "../plan/bridge.ts";
 import { networkLinkNames } from "../plan/wishes.ts";
 import { followHostAddresses } from "./host-addresses.ts";
 import { reclaimAllHostPorts } from "./reclaim.ts";
+import { settleRoutes } from "./routes.ts";
 import { hostFacts, type Workshop } from "./workshop.ts";
 
 /** At every start, before the first call is served: the kernel as the last run left it, or an empty one after a reboot. */
@@ -62,6 +63,7 @@ export async function reconcile(workshop: Workshop): Promise<void> {
   for (const network of registry.networks().filter(({ state }) => state === "ready")) {
     await workshop.queue.run(network.id, () => restoreNetwork(workshop, network.id));
   }
+  await settleRoutes(workshop);
   log.info("reconciled", { networks: registry.networks().length, endpoints: registry.endpoints().length });
 }
 
@@ -137,7 +139,7 @@ async function restoreNetwork(workshop: Workshop, id: NetworkId): Promise<void> 
     return;
   }
   try {
-    if (network.mode === "host") {
+    if (network.mode !== "bridge") {
       await furnishContainers(workshop, network);
     } else if (await workshop.kernel.links.ensureBridge(planBridge(network))) {
       await attachContainers(workshop, network);
@@ -155,7 +157,7 @@ async function attachContainers({ registry, kernel }: Workshop, network: BridgeN
 }
 
 /** We may have been away when the engine moved an interface. */
-async function furnishContainers({ registry, furnisher }: Workshop, network: HostNetwork): Promise<void> {
+async function furnishContainers({ registry, furnisher }: Workshop, network: Network): Promise<void> {
   for (const { id } of registry.endpointsOf(network.id)) {
     await furnisher.furnish(id);
   }

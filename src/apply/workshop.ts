@@ -2,11 +2,20 @@ import type { Kernel, Uplink } from "../kernel/ports.ts";
 import type { Logger } from "../log.ts";
 import type { Endpoint, Publication } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
+import { hostOf, type Prefix, prefixContains } from "../model/ip.ts";
+import type { Network } from "../model/network.ts";
 import { planRuleset } from "../plan/firewall.ts";
 import { type HostFacts, planHostElements } from "../plan/host.ts";
 import { planEndpointFlows, planPublicationElements, planPublicationFlows } from "../plan/publish.ts";
 import type { NftElement } from "../plan/ruleset.ts";
-import { networkLinkNames, planAttachmentElements, planEndpointElements, planNetworkElements } from "../plan/wishes.ts";
+import type { RouteSpec } from "../plan/specs.ts";
+import {
+  networkLinkNames,
+  planAttachmentElements,
+  planEndpointElements,
+  planNetworkElements,
+  planNetworkRoutes,
+} from "../plan/wishes.ts";
 import type { Registry } from "../store/registry.ts";
 import { claimOwner } from "./claim-owner.ts";
 import { createExecutors } from "./executors.ts";
@@ -31,7 +40,16 @@ export class Workshop {
   readonly joinedHere = new Set<EndpointId>();
   #uplink: string | undefined;
 
-  constructor(parts: { registry: Registry; kernel: Kernel; log: Logger }) {
+  readonly #blocksOf: (subnet: Prefix) => readonly Prefix[];
+
+  /** @param parts.blocksOf the parts of a subnet that are this host's; absent: all of it is */
+  constructor(parts: {
+    registry: Registry;
+    kernel: Kernel;
+    log: Logger;
+    blocksOf?: (subnet: Prefix) => readonly Prefix[] | undefined;
+  }) {
+    this.#blocksOf = (subnet) => parts.blocksOf?.(subnet) ?? [subnet];
     this.registry = parts.registry;
     this.kernel = parts.kernel;
     this.log = parts.log;
@@ -67,6 +85,11 @@ export class Workshop {
       }
     }
     return uplink;
+  }
+
+  /** Routes that should stand for a network, whatever its endpoints. */
+  networkRoutes(network: Network): RouteSpec[] {
+    return planNetworkRoutes(network, this.#blocksOf);
   }
 
   #facts(): HostFacts {
@@ -138,8 +161,24 @@ export class Workshop {
     await this.applier.applyAll([
       { do: "changeElements", add: [], remove: planNetworkElements(network) },
       { do: "deleteLinks", names: networkLinkNames(network) },
+      { do: "deleteRoutes", routes: await this.#routesToRemove(network) },
     ]);
     await this.leaveHostWhenUnused();
+  }
+
+  /** Blocks may have been given up since their routes were made, so the kernel is asked what is there. */
+  async #routesToRemove(network: Network): Promise<readonly RouteSpec[]> {
+    if (network.mode !== "routed") {
+      return [];
+    }
+    const subnets = [...network.ipv4, ...network.ipv6].map(({ subnet }) => subnet);
+    try {
+      const owned = await this.kernel.routes.listOwned();
+      return owned.filter(({ destination }) => subnets.some((subnet) => prefixContains(subnet, hostOf(destination))));
+    } catch (error) {
+      this.log.error("could not list routes", { error: String(error) });
+      return this.networkRoutes(network);
+    }
   }
 
   /**

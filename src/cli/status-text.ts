@@ -22,7 +22,7 @@ function settingLines(settings: readonly SettingStatus[]): string[] {
 
 function networkLines(network: NetworkStatus): string[] {
   const name = network.name ?? network.id.slice(0, 12);
-  const place = network.mode === "bridge" ? network.subnets : network.shared;
+  const place = network.mode === "host" ? network.shared : network.subnets;
   const device = network.mode === "bridge" ? network.bridge : network.parent;
   const words = [name, network.mode, place?.join(", "), device, `mtu ${network.mtuBytes}`, ...flagsOf(network)];
   return [
@@ -37,10 +37,20 @@ function flagsOf(network: NetworkStatus): string[] {
     network.internal ? "internal" : undefined,
     network.icc === false ? "icc off" : undefined,
     network.masquerade === false && !network.internal ? "no masquerade" : undefined,
+    network.reachable === "all" ? "all ports reachable" : undefined,
+    network.announce === undefined ? undefined : `announces ${announcedThings[network.announce]}`,
+    network.egressNat === true ? "egress NAT" : undefined,
     network.claim === undefined ? undefined : `claims ${network.claim} ports`,
   ];
   return flags.filter((flag) => flag !== undefined);
 }
+
+const announcedThings = {
+  block: "blocks",
+  address: "addresses",
+  healthy: "healthy addresses",
+  none: "nothing",
+} as const;
 
 function endpointRow(endpoint: EndpointStatus): string[] {
   return [

@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { createApi } from "../api/app.ts";
 import { type DaemonStatus, networkStatus, settingsInForce } from "../api/status.ts";
+import { followReadiness } from "../apply/readiness.ts";
 import { recover } from "../apply/reconcile.ts";
 import { inWords } from "../apply/refusal.ts";
 import { watchLinks } from "../apply/watch.ts";
@@ -7,7 +9,8 @@ import { Workshop } from "../apply/workshop.ts";
 import { createDriver } from "../driver/index.ts";
 import { DockerodeEngine } from "../engine/dockerode-engine.ts";
 import { EngineNames } from "../engine/name-book.ts";
-import type { EnginePort } from "../engine/port.ts";
+import type { EnginePort, Readiness } from "../engine/port.ts";
+import { ReadinessWatch } from "../engine/readiness-watch.ts";
 import { AddressBook } from "../ipam/address-book.ts";
 import { createLogger } from "../log.ts";
 import { Registry } from "../store/registry.ts";
@@ -47,13 +50,18 @@ export async function startDaemon(config: Config, surroundings: DaemonSurroundin
   const { kernel, monitor } = stack.use(openKernel(log));
   const workshop = new Workshop({ registry, kernel, log });
   stack.use(workshop.keeper);
-  const names = stack.adopt(new EngineNames(engineOf(config)), (book) => book.close());
+  const engine = engineOf(config);
+  const names = stack.adopt(new EngineNames(engine), (book) => book.close());
+  const health = stack.adopt(createReadinessWatch(workshop, engine), (watch) => watch.close());
   const state = { ready: false };
   const ready = recover(workshop).then(() => {
     state.ready = true;
     workshop.keeper.nudge();
-    for (const { id } of registry.networks()) {
-      names.refresh(id);
+    for (const network of registry.networks()) {
+      names.refresh(network.id);
+      if (network.mode === "routed" && network.announce === "healthy") {
+        health.begin();
+      }
     }
   });
   watchLinks(workshop, monitor, ready);
@@ -63,7 +71,7 @@ export async function startDaemon(config: Config, surroundings: DaemonSurroundin
   );
   failed.catch(() => undefined);
 
-  const driver = createDriver({ workshop, names }, ready);
+  const driver = createDriver({ workshop, names, health }, ready);
   const ipam = new AddressBook({ store, registry, log, nowMs: Date.now });
   const plugin = await listenForEngine(config, surroundings, createServer(createApp({ driver, ipam, logger: log })));
   stack.defer(() => plugin.close(graceMs));
@@ -93,6 +101,18 @@ export async function startDaemon(config: Config, surroundings: DaemonSurroundin
   };
 }
 
+function createReadinessWatch(workshop: Workshop, engine: EnginePort): ReadinessWatch {
+  const { log } = workshop;
+  const listener = ({ endpoints, isReady }: Readiness) => {
+    for (const id of endpoints) {
+      followReadiness(workshop, id, isReady).catch((error: unknown) => {
+        log.error("could not follow a health check", { endpointId: id, error: String(error) });
+      });
+    }
+  };
+  return new ReadinessWatch({ engine, listener, log });
+}
+
 function listenForEngine(
   config: Config,
   surroundings: DaemonSurroundings,
@@ -108,6 +128,9 @@ function logFormat(config: Config, { terminal }: DaemonSurroundings): "json" | "
 
 function engineOf(config: Config): EnginePort {
   return config.dockerHost === "none"
-    ? { namesOf: async () => undefined }
+    ? {
+        namesOf: async () => undefined,
+        followReadiness: (_listener, signal) => once(signal, "abort").then(() => undefined),
+      }
     : new DockerodeEngine(config.dockerHost.replace("unix://", ""));
 }

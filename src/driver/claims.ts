@@ -1,10 +1,19 @@
 /** Host ports for a container: what it gets, or why it does not. */
 import { claimOwner } from "../apply/claim-owner.ts";
+import { FairwayError } from "../errors.ts";
 import type { ClaimConflict } from "../kernel/ports.ts";
-import type { Endpoint, Publication } from "../model/endpoint.ts";
-import type { Network } from "../model/network.ts";
+import type { Endpoint, PortRequest, Publication } from "../model/endpoint.ts";
+import type { Network, RoutedNetwork } from "../model/network.ts";
 import { planExposed } from "../plan/exposed.ts";
-import { type PlannedClaim, planClaims, planLoopbackClaims, planPublications } from "../plan/publish.ts";
+import {
+  collides,
+  type HostPortNetwork,
+  type PlannedClaim,
+  planClaims,
+  planLoopbackClaims,
+  planPublications,
+} from "../plan/publish.ts";
+import { planReachable } from "../plan/routed.ts";
 import type { DriverContext } from "./context.ts";
 import type { JoinRequest } from "./driver.ts";
 import { holdingEndpoint, isGranted, portConflict } from "./port-conflict.ts";
@@ -15,7 +24,7 @@ import { holdingEndpoint, isGranted, portConflict } from "./port-conflict.ts";
  */
 export async function obtain(
   context: DriverContext,
-  network: Network,
+  network: HostPortNetwork,
   endpoint: Endpoint,
   claims: readonly PlannedClaim[],
   owner: string,
@@ -27,7 +36,7 @@ export async function obtain(
 
 async function claimBesideGhosts(
   context: DriverContext,
-  network: Network,
+  network: HostPortNetwork,
   claims: readonly PlannedClaim[],
   owner: string,
 ): Promise<readonly number[]> {
@@ -84,19 +93,42 @@ async function obtainWhatIsFree(
 }
 
 /**
- * Mode host: the ports that the container listens on are the host's ports of the same number. Undefined where the
- * network takes only what `-p` names.
+ * Ports that come with being attached. Mode host: those that the container listens on are the host's of the same number.
+ * Mode routed: those of `-p` are reachable. Undefined where the network takes only what its way out publishes.
  */
-export async function claimExposed(
+export async function claimAttached(
   context: DriverContext,
   network: Network,
   endpoint: Endpoint,
   request: JoinRequest,
 ): Promise<readonly Publication[] | undefined> {
+  if (network.mode === "routed") {
+    return reachablePorts(network, endpoint, request.ports);
+  }
   if (network.mode !== "host" || network.claim !== "exposed") {
     return undefined;
   }
   const requests = planExposed(request.exposed, request.ports);
   const claims = planClaims(network, endpoint, requests);
   return claims.length === 0 ? [] : await obtain(context, network, endpoint, claims, claimOwner(endpoint.id));
+}
+
+function reachablePorts(network: RoutedNetwork, endpoint: Endpoint, requests: readonly PortRequest[]): Publication[] {
+  const publications = planReachable(network, endpoint, requests);
+  const twice = publications.find((one, index) =>
+    publications.some(
+      (other, at) =>
+        at > index &&
+        collides(one, { protocol: other.protocol, address: other.hostAddress, port: other.hostPortFirst }),
+    ),
+  );
+  if (twice !== undefined) {
+    throw new FairwayError({
+      code: "FW3004",
+      what: `port ${twice.hostPortFirst}/${twice.protocol} of the container's address is asked for twice`,
+      why: "one port leads to one service",
+      fix: "give each -p another number",
+    });
+  }
+  return publications;
 }

@@ -13,8 +13,14 @@ export interface NameBook {
   forget(networkId: NetworkId): void;
 }
 
+/** Health checks of the engine, from when the first network wants them. */
+export interface HealthBook {
+  begin(): void;
+}
+
 /** What every verb of the driver works with. */
 export interface DriverContext {
+  readonly health: HealthBook;
   readonly workshop: Workshop;
   readonly names: NameBook;
 }

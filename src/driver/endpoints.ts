@@ -1,13 +1,14 @@
 import { FairwayError } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId } from "../model/ids.ts";
-import { hostOf, type InterfaceAddress, wholeAddress } from "../model/ip.ts";
+import { hostOf, type InterfaceAddress, prefixContains, wholeAddress } from "../model/ip.ts";
 import { deriveMac } from "../model/mac.ts";
 import type { HostNetwork, Network } from "../model/network.ts";
 import { parseEndpointOptions } from "../options/endpoint-options.ts";
 import { hostIfName, sandboxIfName } from "../plan/names.ts";
 import { type DriverContext, requireNetwork } from "./context.ts";
 import type { CallContext, CreateEndpointReply, CreateEndpointRequest } from "./driver.ts";
+import { subnetsOf } from "./network-record.ts";
 
 /**
  * Checks and records only; the kernel is changed in join. The engine serialises this call per network, and sends no
@@ -23,7 +24,7 @@ export async function createEndpoint(
   const { registry, queue } = context.workshop;
   const existing = registry.endpoint(endpoint.id);
   if (existing === undefined) {
-    while (network.mode === "bridge" && isAddressTaken(context, endpoint)) {
+    while (network.mode !== "host" && isAddressTaken(context, endpoint)) {
       await removeForgotten(context, endpoint);
     }
     // Its removal may have come in between.
@@ -64,6 +65,7 @@ function endpointRecord(network: Network, request: CreateEndpointRequest): Endpo
       fix: "create the network with a subnet",
     });
   }
+  requireFlat(network, [ipv4, ipv6]);
   return {
     id: request.endpointId,
     networkId: network.id,
@@ -81,6 +83,21 @@ function endpointRecord(network: Network, request: CreateEndpointRequest): Endpo
 /** On a bridge an address keeps its MAC, so that no neighbour's cache is ever wrong. A shared address has no neighbours. */
 function macSeed(network: Network, { endpointId, ipv4, ipv6 }: CreateEndpointRequest): string {
   return network.mode === "host" ? endpointId : (ipv4 ?? ipv6 ?? "");
+}
+
+/** A route to it will stand on the host: an address outside the network's subnets may be anybody's. */
+function requireFlat(network: Network, addresses: readonly (InterfaceAddress | undefined)[]): void {
+  const stranger = addresses.find(
+    (address) => address !== undefined && !subnetsOf(network).some((subnet) => prefixContains(subnet, hostOf(address))),
+  );
+  if (network.mode === "routed" && stranger !== undefined) {
+    throw new FairwayError({
+      code: "FW3003",
+      what: `address ${hostOf(stranger)} is outside network ${network.id.slice(0, 12)}`,
+      why: `its subnets are ${subnetsOf(network).join(", ")}`,
+      fix: "choose an --ip inside them, or leave it out",
+    });
+  }
 }
 
 function sharedAddresses(

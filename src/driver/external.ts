@@ -2,10 +2,12 @@ import { hostFacts } from "../apply/workshop.ts";
 import { FairwayError } from "../errors.ts";
 import type { Endpoint, PortRequest, Protocol, Publication } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
-import type { IpAddress } from "../model/ip.ts";
-import type { Network } from "../model/network.ts";
+import { type IpAddress, isUnspecified } from "../model/ip.ts";
+import type { RoutedNetwork } from "../model/network.ts";
 import {
   collides,
+  type HostPortNetwork,
+  hasHostPorts,
   type PlannedClaim,
   planClaims,
   planPublicationElements,
@@ -23,6 +25,11 @@ export async function programExternalConnectivity(
 ): Promise<void> {
   const network = requireNetwork(context, request.networkId);
   const endpoint = requireEndpoint(context, network.id, request.endpointId);
+  if (!hasHostPorts(network)) {
+    refuseHostAddress(network, request.ports);
+    await context.workshop.furnisher.furnish(endpoint.id);
+    return;
+  }
   await withdraw(context, endpoint);
   refuseUnreachable(context, network, request.ports);
   const claims = claimsBesideSiblings(context, network, endpoint, request.ports);
@@ -33,9 +40,24 @@ export async function programExternalConnectivity(
   await context.workshop.furnisher.furnish(endpoint.id);
 }
 
+/** Its ports are reachable since it was attached; one that only an address of the host shall have would be more. */
+function refuseHostAddress(network: RoutedNetwork, ports: readonly PortRequest[]): void {
+  const port = ports.find(({ hostAddress }) => hostAddress !== undefined && !isUnspecified(hostAddress));
+  if (port !== undefined && !network.internal) {
+    const { hostAddress, hostPortFirst, containerPort, protocol } = port;
+    const number = hostPortFirst === 0 || hostPortFirst === containerPort ? "" : `${hostPortFirst}:`;
+    throw new FairwayError({
+      code: "FW3006",
+      what: `cannot publish ${containerPort}/${protocol} on ${hostAddress}: in mode routed the container has an address of its own`,
+      why: "no traffic to the host's addresses leads to it, and on its own address everybody would reach the port",
+      fix: `write -p ${number}${containerPort} to make it reachable at the container's address, or leave it out`,
+    });
+  }
+}
+
 async function publish(
   context: DriverContext,
-  network: Network,
+  network: HostPortNetwork,
   endpoint: Endpoint,
   claims: readonly PlannedClaim[],
   call: CallContext,
@@ -83,7 +105,7 @@ async function withdraw(context: DriverContext, endpoint: Endpoint): Promise<voi
  */
 function claimsBesideSiblings(
   context: DriverContext,
-  network: Network,
+  network: HostPortNetwork,
   endpoint: Endpoint,
   ports: readonly PortRequest[],
 ): PlannedClaim[] {
@@ -131,7 +153,7 @@ function siblingPublications(context: DriverContext, { id, sandboxKey }: Endpoin
 }
 
 /** On a bridge only: with the host's address, an answer visits the packet filter once. */
-function refuseUnreachable(context: DriverContext, network: Network, ports: readonly PortRequest[]): void {
+function refuseUnreachable(context: DriverContext, network: HostPortNetwork, ports: readonly PortRequest[]): void {
   if (network.mode !== "bridge") {
     return;
   }

@@ -11,7 +11,7 @@ import {
 } from "../model/ip.ts";
 import type { HostNetwork, Network } from "../model/network.ts";
 import { checkMtuForIpv6, type HostOptions } from "../options/network-options.ts";
-import { freeGateway, isOwnGateway } from "../plan/gateways.ts";
+import { isOwnGateway } from "../plan/gateways.ts";
 import { chooseShared } from "../plan/shared-address.ts";
 import type { HostAddress } from "../plan/specs.ts";
 import type { CreateNetworkRequest, PoolData } from "./driver.ts";
@@ -23,6 +23,7 @@ import {
   refuseSubnet,
   refuseWithoutAddress,
 } from "./host-refusals.ts";
+import { chooseGateway } from "./link-local-gateways.ts";
 import { defaultMtuBytes, isNullPool } from "./network-record.ts";
 
 /** What the host has to offer at this moment. */
@@ -116,27 +117,6 @@ function sameMembers(a: readonly IpAddress[], b: readonly IpAddress[]): boolean 
 
 /** Our IPAM driver has chosen one already, by which it knows the network again; otherwise any free one. */
 function gatewayOf(family: Family, pools: readonly PoolData[], surroundings: HostSurroundings): IpAddress {
-  const { isGatewayTaken, before } = surroundings;
   const given = pools[0]?.gateway;
-  if (given !== undefined && isOwnGateway(hostOf(given))) {
-    return hostOf(given);
-  }
-  if (before?.mode === "host") {
-    return family === "ipv4" ? before.gatewayIpv4 : before.gatewayIpv6;
-  }
-  return requireGateway(family, isGatewayTaken);
-}
-
-/** @throws FairwayError FW3009 when all are taken. */
-export function requireGateway(family: Family, isTaken: (gateway: IpAddress) => boolean): IpAddress {
-  const gateway = freeGateway(family, isTaken);
-  if (gateway === undefined) {
-    throw new FairwayError({
-      code: "FW3009",
-      what: "no gateway is left for another network of mode host",
-      why: "each of them needs a link-local address of its own, and there are 4094",
-      fix: "remove networks that nobody uses: docker network prune",
-    });
-  }
-  return gateway;
+  return given !== undefined && isOwnGateway(hostOf(given)) ? hostOf(given) : chooseGateway(family, surroundings);
 }

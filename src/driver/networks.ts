@@ -1,5 +1,6 @@
 import { ownAddresses } from "../apply/host-addresses.ts";
 import { FairwayError } from "../errors.ts";
+import type { HostRoute } from "../kernel/ports.ts";
 import type { NetworkId } from "../model/ids.ts";
 import type { Family, IpAddress } from "../model/ip.ts";
 import type { BridgeNetwork, Network } from "../model/network.ts";
@@ -8,7 +9,8 @@ import type { Step } from "../plan/steps.ts";
 import { networkLinkNames, ownDevices, planForwarding, planNetworkElements, planNetworkLinks } from "../plan/wishes.ts";
 import type { DriverContext } from "./context.ts";
 import type { CallContext, CreateNetworkRequest } from "./driver.ts";
-import { hostRecord, requireGateway } from "./host-record.ts";
+import { hostRecord } from "./host-record.ts";
+import { requireGateway } from "./link-local-gateways.ts";
 import { bridgeRecord, sameNetwork, subnetsOf } from "./network-record.ts";
 import {
   findRouteConflict,
@@ -18,6 +20,7 @@ import {
   refuseReserved,
   refuseRouteConflict,
 } from "./overlap.ts";
+import { routedRecord } from "./routed-record.ts";
 
 export async function createNetwork(
   context: DriverContext,
@@ -31,8 +34,8 @@ export async function createNetwork(
     requireSame(existing, network);
     return;
   }
+  refuseReserved(subnetsOf(network));
   if (network.mode === "bridge") {
-    refuseReserved(subnetsOf(network));
     await refuseForeignBridge(context, network);
   }
   do {
@@ -42,7 +45,7 @@ export async function createNetwork(
   network = withoutConflict(context, network);
   registry.putNetwork(network);
   try {
-    await applier.applyOrUndo(creationSteps(network), {
+    await applier.applyOrUndo(creationSteps(context, network), {
       signal: call.signal,
       forget: () => registry.deleteNetwork(network.id),
     });
@@ -53,6 +56,9 @@ export async function createNetwork(
     throw error;
   }
   context.names.refresh(network.id);
+  if (network.mode === "routed" && network.announce === "healthy") {
+    context.health.begin();
+  }
   call.onUndelivered(() => queue.run(network.id, () => deleteNetwork(context, network.id)));
 }
 
@@ -65,12 +71,13 @@ export async function deleteNetwork(context: DriverContext, id: NetworkId): Prom
  * Rules first: from its first moment the bridge is judged by them. And at once after the record: an installation on
  * behalf of others brings the elements of every record, and only a step that was taken is taken back.
  */
-function creationSteps(network: Network): Step[] {
+function creationSteps({ workshop }: DriverContext, network: Network): Step[] {
   return [
     { do: "changeElements", add: planNetworkElements(network), remove: [] },
     { do: "enableForwarding", families: planForwarding(network) },
     { do: "admitForwarding" },
     ...planNetworkLinks(network),
+    { do: "addRoutes", routes: workshop.networkRoutes(network) },
   ];
 }
 
@@ -82,14 +89,19 @@ async function networkRecord(context: DriverContext, request: CreateNetworkReque
   if (options.mode === "bridge") {
     return bridgeRecord(request, options, uplink?.mtuBytes);
   }
+  const before = registry.network(request.networkId);
+  const isGatewayTaken = (gateway: IpAddress) => registry.networkAt(gateway) !== undefined;
+  if (options.mode === "routed") {
+    return routedRecord(request, options, { uplinkMtuBytes: uplink?.mtuBytes, isGatewayTaken, before });
+  }
   const addresses = await ownAddresses(context.workshop);
   const devices = [...new Set(addresses.map(({ device }) => device))];
   const mtus = await Promise.all(devices.map(async (device) => [device, await kernel.links.mtuBytes(device)] as const));
   const surroundings = {
     addresses,
     uplink: uplink?.name,
-    isGatewayTaken: (gateway: IpAddress) => registry.networkAt(gateway) !== undefined,
-    before: registry.network(request.networkId),
+    isGatewayTaken,
+    before,
   };
   return hostRecord(
     request,
@@ -180,9 +192,13 @@ async function makeRoom(context: DriverContext, request: CreateNetworkRequest, n
   }
 }
 
+/** In mode routed, other hosts have parts of the subnet, and a routing daemon has learnt where. */
 async function routeConflict({ workshop }: DriverContext, network: Network): Promise<RouteConflict | undefined> {
   const ours = ownDevices(workshop.registry.networks());
-  return findRouteConflict(subnetsOf(network), await workshop.kernel.links.listRoutes(), ours);
+  const routes = await workshop.kernel.links.listRoutes();
+  const isOthers = ({ maker, onLink }: HostRoute) =>
+    !(network.mode === "routed" && (maker === "fairway" || (maker === "routing daemon" && !onLink)));
+  return findRouteConflict(subnetsOf(network), routes.filter(isOthers), ours);
 }
 
 function assignedByEngine(request: CreateNetworkRequest): boolean {

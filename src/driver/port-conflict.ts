@@ -3,8 +3,7 @@ import { FairwayError } from "../errors.ts";
 import type { ClaimConflict, PortClaim } from "../kernel/ports.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import { bracketed } from "../model/ip.ts";
-import type { Network } from "../model/network.ts";
-import { collides } from "../plan/publish.ts";
+import { collides, type HostPortNetwork } from "../plan/publish.ts";
 import type { Registry } from "../store/registry.ts";
 import type { DriverContext } from "./context.ts";
 
@@ -15,7 +14,7 @@ export function isGranted(result: readonly number[] | ClaimConflict): result is 
 /** @param wanted all that this container asks for, among which may be the very same port */
 export function portConflict(
   context: DriverContext,
-  network: Network,
+  network: HostPortNetwork,
   conflict: ClaimConflict,
   wanted: readonly PortClaim[],
 ): FairwayError {

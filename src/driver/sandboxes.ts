@@ -4,12 +4,13 @@ import { FairwayError } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
 import { hostOf, type IpAddress, prefixOf, wholeAddress } from "../model/ip.ts";
-import type { Network } from "../model/network.ts";
+import type { HostNetwork, Network, RoutedNetwork } from "../model/network.ts";
 import { planEndpointFlows, planPublicationElements, planPublicationFlows } from "../plan/publish.ts";
+import { planNeighbourRoutes } from "../plan/routed.ts";
 import { standInCount, standInSeed } from "../plan/stand-in.ts";
 import type { Step } from "../plan/steps.ts";
-import { planAttachment, planAttachmentElements, planForwarding } from "../plan/wishes.ts";
-import { claimExposed } from "./claims.ts";
+import { planAttachment, planAttachmentElements, planDetachment, planForwarding } from "../plan/wishes.ts";
+import { claimAttached } from "./claims.ts";
 import { type DriverContext, requireEndpoint, requireNetwork } from "./context.ts";
 import type { CallContext, JoinReply, JoinRequest, StaticRoute } from "./driver.ts";
 import { gatewayFor } from "./network-record.ts";
@@ -24,7 +25,7 @@ export async function join(context: DriverContext, request: JoinRequest, call: C
   const { workshop } = context;
   const attached = withStandIn(context, network, endpoint);
   try {
-    const claims = await claimExposed(context, network, attached, request);
+    const claims = await claimAttached(context, network, attached, request);
     const joined: Endpoint = {
       ...attached,
       state: "joined",
@@ -62,9 +63,9 @@ function withStandIn({ workshop }: DriverContext, network: Network, endpoint: En
 
 /** Rules stand before the interface that they judge. */
 function joiningSteps(context: DriverContext, network: Network, before: Endpoint, joined: Endpoint): Step[] {
-  const isFirst = before.standIn === undefined;
+  const isAttachedAlready = planAttachmentElements(network, before).length > 0;
   const elements = [
-    ...(isFirst ? planAttachmentElements(network, joined) : []),
+    ...(isAttachedAlready ? [] : planAttachmentElements(network, joined)),
     ...planPublicationElements(joined.claims ?? []),
   ];
   return [
@@ -83,8 +84,12 @@ export async function leave(context: DriverContext, networkId: NetworkId, endpoi
   if (endpoint === undefined || endpoint.networkId !== networkId) {
     return;
   }
-  const { sandboxKey: _, claims: _claims, ...rest } = endpoint;
+  const { sandboxKey: _, claims: _claims, healthy: _healthy, ...rest } = endpoint;
+  const network = registry.network(networkId);
   context.workshop.recordInAnyCase(() => registry.reduceEndpoint({ ...rest, state: "created", publications: [] }));
+  if (network !== undefined) {
+    await applier.applyAll(planDetachment(network, endpoint));
+  }
   await context.workshop.unpublish(endpoint);
   await context.workshop.unclaim(endpoint);
   await applier.applyAll([{ do: "forgetFlows", filters: planEndpointFlows(endpoint) }]);
@@ -104,9 +109,19 @@ export function joinReply(network: Network, endpoint: Endpoint): JoinReply {
     },
     ...(gateway === undefined ? {} : { gateway }),
     ...(gatewayIpv6 === undefined ? {} : { gatewayIpv6 }),
-    staticRoutes: network.mode === "host" ? [gateway, gatewayIpv6].flatMap(onLink) : [],
+    staticRoutes: staticRoutesFor(network, endpoint),
     disableGatewayService: true,
   };
+}
+
+/** The container's address covers nothing but itself, so the engine must be told what is on the link. */
+function staticRoutesFor(network: Network, endpoint: Endpoint): readonly StaticRoute[] {
+  if (network.mode === "bridge") {
+    return [];
+  }
+  const { gateway, gatewayIpv6 } = nextHopsFor(network, endpoint);
+  const neighbours = network.mode === "routed" ? planNeighbourRoutes(network, endpoint) : [];
+  return [...[gateway, gatewayIpv6].flatMap(onLink), ...neighbours];
 }
 
 interface Gateways {
@@ -115,14 +130,11 @@ interface Gateways {
 }
 
 function gatewaysFor(network: Network, endpoint: Endpoint): Gateways {
-  if (network.mode === "host") {
-    return {
-      gateway: endpoint.ipv4 === undefined ? undefined : network.gatewayIpv4,
-      gatewayIpv6: endpoint.ipv6 === undefined ? undefined : network.gatewayIpv6,
-    };
-  }
   if (network.internal) {
     return {};
+  }
+  if (network.mode !== "bridge") {
+    return nextHopsFor(network, endpoint);
   }
   const [gateway, gatewayIpv6] = [gatewayFor(network.ipv4, endpoint.ipv4), gatewayFor(network.ipv6, endpoint.ipv6)];
   return {
@@ -131,7 +143,13 @@ function gatewaysFor(network: Network, endpoint: Endpoint): Gateways {
   };
 }
 
-/** The container's address covers nothing but itself, so the engine must be told that the gateway is on the link. */
+function nextHopsFor(network: HostNetwork | RoutedNetwork, endpoint: Endpoint): Gateways {
+  return {
+    gateway: endpoint.ipv4 === undefined ? undefined : network.gatewayIpv4,
+    gatewayIpv6: endpoint.ipv6 === undefined ? undefined : network.gatewayIpv6,
+  };
+}
+
 function onLink(gateway: IpAddress | undefined): StaticRoute[] {
   return gateway === undefined ? [] : [{ destination: prefixOf(wholeAddress(gateway)) }];
 }

@@ -1,0 +1,23 @@
+import type { Endpoint } from "../model/endpoint.ts";
+import type { EndpointId } from "../model/ids.ts";
+import { planEndpointRoutes } from "../plan/wishes.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** The new route comes before the old one goes: to this host, the container is there all the time. */
+export async function followReadiness(workshop: Workshop, id: EndpointId, isReady: boolean): Promise<void> {
+  await workshop.queue.run(id, async () => {
+    const endpoint = workshop.registry.endpoint(id);
+    const network = endpoint === undefined ? undefined : workshop.registry.network(endpoint.networkId);
+    const isConcerned = network?.mode === "routed" && network.announce === "healthy" && endpoint?.state === "joined";
+    if (network === undefined || endpoint === undefined || !isConcerned || (endpoint.healthy ?? false) === isReady) {
+      return;
+    }
+    const after: Endpoint = { ...endpoint, healthy: isReady };
+    workshop.registry.putEndpoint(after);
+    await workshop.applier.applyAll([
+      { do: "addRoutes", routes: planEndpointRoutes(network, after) },
+      { do: "deleteRoutes", routes: planEndpointRoutes(network, endpoint) },
+    ]);
+    workshop.log.info(isReady ? "announcing a container" : "withdrew a container", { endpointId: id });
+  });
+}
