@@ -7,6 +7,7 @@ import * as self from "./control/self-time.ts";
 import * as start from "./control/start.ts";
 import type { Figure } from "./figure.ts";
 import type { Stage } from "./stage.ts";
+import * as flat from "./traffic/flat.ts";
 import * as many from "./traffic/many.ts";
 import * as reach from "./traffic/reach.ts";
 import * as share from "./traffic/share.ts";
@@ -27,6 +28,7 @@ export const benches = {
   self,
   reach,
   share,
+  flat,
   many,
 } as const satisfies Record<string, Bench>;
 export type BenchName = keyof typeof benches;

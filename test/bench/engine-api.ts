@@ -21,6 +21,7 @@ export interface NetworkSpec {
   readonly driver: string;
   readonly internal?: boolean;
   readonly ipamDriver?: string;
+  readonly subnet?: string;
   readonly options?: Readonly<Record<string, string>>;
 }
 
@@ -33,13 +34,23 @@ export class EngineApi {
     this.#socketPath = socketPath;
   }
 
-  async createNetwork({ name, driver, internal = false, ipamDriver, options = {} }: NetworkSpec): Promise<void> {
+  async createNetwork({
+    name,
+    driver,
+    internal = false,
+    ipamDriver,
+    subnet,
+    options = {},
+  }: NetworkSpec): Promise<void> {
     await this.#call("POST", "/networks/create", {
       Name: name,
       Driver: driver,
       Internal: internal,
       Options: options,
-      ...(ipamDriver === undefined ? {} : { IPAM: { Driver: ipamDriver } }),
+      IPAM: {
+        Driver: ipamDriver ?? "default",
+        ...(subnet === undefined ? {} : { Config: [{ Subnet: subnet }] }),
+      },
     });
   }
 

@@ -15,13 +15,21 @@ const pinned = ["taskset", "-c", "1", process.execPath];
 export const serverPort = 80;
 
 /** A server in the network of a running container. It ends with the host. */
-export async function startServer({ host }: Stage, container: string, port = serverPort): Promise<void> {
-  const pid = await host.docker("inspect", "--format", "{{.State.Pid}}", container);
-  const enter = ["nsenter", "-t", pid, "-n", "--"];
-  await host.spawn([...enter, ...pinned, serverProgram, String(port)], `server-${container}.log`);
-  const { exec } = await host.container(container);
-  const probe = { name: container, exec } as Place;
-  await waitFor(async () => (await slice(probe, "connect", "127.0.0.1", port, 1)) > 0, readyDeadlineMs, container);
+export async function startServer(stage: Stage, container: string, port = serverPort): Promise<void> {
+  const pid = await stage.host.docker("inspect", "--format", "{{.State.Pid}}", container);
+  await startServerIn(stage, ["nsenter", "-t", pid, "-n", "--"], container, port);
+}
+
+/** The same wherever `enter` leads in the host. */
+export async function startServerIn(
+  { host }: Stage,
+  enter: readonly string[],
+  name: string,
+  port = serverPort,
+): Promise<void> {
+  await host.spawn([...enter, ...pinned, serverProgram, String(port)], `server-${name}.log`);
+  const probe: Pick<Place, "exec"> = { exec: (argv, options) => host.exec([...enter, ...argv], options) };
+  await waitFor(async () => (await slice(probe, "connect", "127.0.0.1", port, 1)) > 0, readyDeadlineMs, name);
 }
 
 /** One slice of load from the place: connections per second, microseconds or Gbit/s, by mode. */
