@@ -30,6 +30,8 @@ interface Expected {
   /** Address families of networks, of any driver, whose addresses our IPAM driver hands out. */
   readonly poolCount: number;
   readonly endpointIds: ReadonlySet<string>;
+  /** Destinations of routes for whole subnets: those of networks with flat addresses. */
+  readonly routedSubnets: ReadonlySet<string>;
   /** Addresses that may be named in our rules: endpoints, gateways, ends of subnets, the host's own. */
   readonly addresses: ReadonlySet<string>;
 }
@@ -99,17 +101,42 @@ async function askEngine(host: LabHost, driver: string): Promise<Expected> {
     ...pools.map((pool) => pool.Gateway ?? ""),
     ...pools.flatMap((pool) => Object.values(pool.AuxiliaryAddresses ?? {})),
     ...pools.flatMap((pool) => (pool.Subnet === undefined ? [] : endsOf(pool.Subnet))),
+    ...networks.filter((network) => network.Options?.["egress_nat"] === "true").flatMap(flatSpaceEnds),
     ...(await ownAddresses(host)),
   ];
   return {
     networkIds: new Set(networks.map((network) => network.Id)),
     bridgedIds: new Set(
-      networks.filter((network) => network.Options?.["mode"] !== "host").map((network) => network.Id),
+      networks
+        .filter((network) => !["host", "routed"].includes(network.Options?.["mode"] ?? "bridge"))
+        .map((network) => network.Id),
+    ),
+    routedSubnets: new Set(
+      networks
+        .filter(isRouted)
+        .flatMap(subnetsOf)
+        .map((subnet) => parsePrefix(subnet)),
     ),
     poolCount: await countPools(host),
     endpointIds: new Set(endpoints.map((endpoint) => endpoint.EndpointID)),
     addresses: new Set(addresses.filter((address) => address !== "").map(canonical)),
   };
+}
+
+function isRouted(network: NetworkJson): boolean {
+  return network.Options?.["mode"] === "routed";
+}
+
+function subnetsOf(network: NetworkJson): string[] {
+  return (network.IPAM.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []);
+}
+
+/** Written out here for the same reason as our marks: RFC 1918, RFC 6598, RFC 4193. */
+const PRIVATE_SPACE = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7";
+
+function flatSpaceEnds(network: NetworkJson): string[] {
+  const text = network.Options?.["flat_space"] ?? PRIVATE_SPACE;
+  return [...text.split(","), "0.0.0.0/0", "::/0"].flatMap((prefix) => endsOf(prefix.trim()));
 }
 
 async function countPools(host: LabHost): Promise<number> {
@@ -165,9 +192,22 @@ function linkLeaks(ours: OurSnapshot, expected: Expected): string[] {
   return [...leaks, ...missing.map((id) => `no interface is marked as that of ${id}`)];
 }
 
-/** A stand-in address is somebody's while its route leads to a container, which goes with the interface. */
+/**
+ * A stand-in address is somebody's while its route leads to a container, which goes with the interface. A flat address is
+ * an endpoint's, and each network of the kind has its subnets.
+ */
 function routeLeaks(ours: OurSnapshot, expected: Expected): string[] {
-  return expected.endpointIds.size > 0 ? [] : ours.routes.map((route) => `route to ${route} leads to nobody`);
+  const isStandIn = (route: string) => /^240\.|^fd66:6169:7277:6179:/.test(route);
+  const strange = ours.routes.filter((route) =>
+    isStandIn(route)
+      ? expected.endpointIds.size === 0
+      : !expected.routedSubnets.has(route) && !expected.addresses.has(canonical(route)),
+  );
+  const missing = [...expected.routedSubnets].filter((subnet) => !ours.routes.includes(subnet));
+  return [
+    ...strange.map((route) => `route to ${route} leads to nobody`),
+    ...missing.map((subnet) => `route for ${subnet} is missing`),
+  ];
 }
 
 function poolLeaks(ours: OurSnapshot, expected: Expected): string[] {

@@ -61,7 +61,7 @@ describe("docs/errors.md", () => {
     FW1001: () => parseNetworkOptions(new Map([["bridgeName", "br0"]])),
     FW1002: () => parseNetworkOptions(new Map([["mtu", "67"]])),
     FW1003: () => parseNetworkOptions(new Map(Object.entries({ masquerade: "false", snat_ipv4: "192.0.2.10" }))),
-    FW1004: () => parseNetworkOptions(new Map([["mode", "routed"]])),
+    FW1004: () => parseNetworkOptions(new Map([["mode", "overlay"]])),
     FW2005: () => resolveConfig({ flags: {}, env: {}, readFile: () => '{"loglevel": "info"}' }),
     FW3003: () => parseIpAddress("10.0.0.01"),
     FW3009: () => refuseEngineIpam(hostNetworkRequest(1, {}, { ipv4: [poolData("172.18.0.0/16")] })),

@@ -63,7 +63,7 @@ describe(`options with engine ${engineUnderTest()}`, () => {
       /did you mean com\.docker\.network\.driver\.mtu\?/,
     );
     assert.match(await refusalOf("bridgeName=x"), /did you mean bridge_name\?[\s\S]*FW1001/);
-    assert.match(await refusalOf("mode=routed"), /mode "routed" is not available in this version[\s\S]*FW1004/);
+    assert.match(await refusalOf("mode=overlay"), /mode "overlay" is not available in this version[\s\S]*FW1004/);
     assert.match(await refusalOf("mtu=67"), /option mtu: "67" is not a whole number from 68 to 65535/);
     assert.match(await refusalOf("icc=maybe"), /option icc: "maybe" is not true or false/);
     assert.match(

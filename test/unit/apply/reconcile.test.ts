@@ -40,7 +40,14 @@ describe("recovery", () => {
 
   test("on an empty host does nothing, and asks the kernel for next to nothing", async () => {
     assert.equal(host.kernel.transcript(), new FakeHost().kernel.transcript());
-    const asked = ["store.load", "links.listOwned", "links.uplink", "nft.remove", "engineFirewall.retract"];
+    const asked = [
+      "store.load",
+      "links.listOwned",
+      "links.uplink",
+      "nft.remove",
+      "engineFirewall.retract",
+      "routes.listOwned",
+    ];
     assert.deepEqual(host.run.process.calls, asked);
   });
 

@@ -173,7 +173,7 @@ describe("join", () => {
   for (const [step, method] of [
     ["disk", "store.putEndpoint"],
     ["packet filter", "nft.change"],
-    ["pair", "links.addSharedLink"],
+    ["pair", "links.addNextHopLink"],
   ] as const) {
     test(`one that fails at the ${step} gives ports and stand-in back, and can be repeated`, async () => {
       await create();

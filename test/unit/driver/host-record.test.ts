@@ -224,7 +224,7 @@ describe("refusals show the command that works", () => {
   test("no gateway is left: FW3009", () => {
     assert.match(
       refusal({}, {}, { isGatewayTaken: () => true }),
-      /^no gateway is left for another network of mode host\n[\s\S]*FW3009/,
+      /^no gateway is left for another network of mode host or routed\n[\s\S]*FW3009/,
     );
   });
 });

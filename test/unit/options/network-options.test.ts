@@ -180,14 +180,14 @@ describe("mode host", () => {
 });
 
 describe("modes", () => {
-  for (const mode of ["routed", "overlay"]) {
+  for (const mode of ["overlay"]) {
     test(`${mode} is known and not available`, () => {
       assertRefused({ mode }, "FW1004", `mode "${mode}" is not available in this version`);
     });
   }
 
   test("the mode is judged before the options that it decides about", () => {
-    assertRefused({ anything: "x", mode: "routed" }, "FW1004", /^mode/);
+    assertRefused({ anything: "x", mode: "overlay" }, "FW1004", /^mode/);
   });
 
   test("other words are no modes", () => {
