@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import path from "node:path";
+import type { Uplink } from "./cable.ts";
 import { engineRoot } from "./cache.ts";
 import { Daemon } from "./daemon.ts";
 import { type DriverOptions, driverSpec } from "./driver.ts";
@@ -8,7 +9,7 @@ import { chooseIptables, type Disks, disksOf, type IptablesBackend, mountEngineR
 import type { EngineVersion } from "./engines.ts";
 import { RunError, type RunOptions, type RunResult } from "./exec.ts";
 import { nodeImageFile, testImageFile } from "./image.ts";
-import { type Lan, setSysctls } from "./lan.ts";
+import { setSysctls } from "./lan.ts";
 import { type Attachment, readRecord, sweep, updateRecord } from "./record.ts";
 import { get } from "./sockets.ts";
 import { createSpace, type Place, Space, type SpaceProcess } from "./space.ts";
@@ -26,7 +27,7 @@ export interface HostOptions {
   /** Outlives this process, until `stop`. */
   readonly keep?: boolean;
   /** Uplink, plugged in before the engine starts. */
-  readonly lan?: Lan;
+  readonly lan?: Uplink;
   /** More arguments for dockerd, such as "--live-restore". */
   readonly engineArgs?: readonly string[];
   readonly storageDriver?: "overlay2" | "vfs";

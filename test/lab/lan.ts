@@ -1,12 +1,10 @@
-import { run } from "./exec.ts";
+import { giveAddresses, plug, type Uplink } from "./cable.ts";
 import { type Attachment, listRecords, readRecord, updateRecord } from "./record.ts";
 import { createSpace, Space } from "./space.ts";
-import { waitFor } from "./wait.ts";
 
 const BRIDGE = "lan0";
 const FIRST_NUMBER = 11;
 const LAST_NUMBER = 254;
-const PORT_GONE_DEADLINE_MS = 20_000;
 
 export interface LanOptions {
   /** 0 to 255, part of the addresses; LANs that a router joins need different ones. Default 0. */
@@ -25,7 +23,7 @@ export interface AttachOptions {
  * An Ethernet segment with hosts and clients: 10.222.INDEX.0/24 and fd00:222:0:INDEX::/64, both with .1 or ::1 on the
  * segment itself, so that a default route has somewhere to point at. Nothing leaves it.
  */
-export class Lan {
+export class Lan implements Uplink {
   readonly space: Space;
   readonly index: number;
 
@@ -38,19 +36,15 @@ export class Lan {
   async attach(space: Space, options: AttachOptions = {}): Promise<Attachment> {
     const ifName = options.ifName ?? "eth0";
     const attachment = this.#reserve(space, ifName);
-    const port = `p${attachment.number}`;
-    // After a reboot the kernel may still be busy with the old cable.
-    await waitFor(async () => !(await this.#hasPort(port)), PORT_GONE_DEADLINE_MS, `old port ${port} to vanish`);
-    // From outside the space's process namespace: the peer's namespace is named by its number out here.
-    const argv = ["nsenter", "-t", String(this.space.pid), "-n", "--", "ip", "-batch", "-"];
     const mac = `02:de:00:00:${hexByte(this.index)}:${hexByte(attachment.number)}`;
-    await run(argv, {
-      stdin: [
-        `link add ${port} type veth peer name ${ifName} address ${mac} netns ${space.pid}`,
-        `link set ${port} master ${BRIDGE} up`,
-      ].join("\n"),
+    await plug({ at: this.space, bridge: BRIDGE, port: `p${attachment.number}`, ifName, mac }, space);
+    const { defaultRoute = true } = options;
+    await giveAddresses(space, {
+      ifName,
+      ipv4: `${attachment.ipv4}/24`,
+      ipv6: `${attachment.ipv6}/64`,
+      ...(defaultRoute ? { gateway: addressesOf(this.index, 1) } : {}),
     });
-    await space.exec(["ip", "-batch", "-"], { stdin: this.#configuration(attachment, options).join("\n") });
     return attachment;
   }
 
@@ -79,19 +73,6 @@ export class Lan {
     await this.stop();
   }
 
-  #configuration(attachment: Attachment, { defaultRoute = true }: AttachOptions): string[] {
-    const { ifName, ipv4, ipv6 } = attachment;
-    const gateways = addressesOf(this.index, 1);
-    const lines = [
-      `addr add ${ipv4}/24 dev ${ifName}`,
-      `addr add ${ipv6}/64 dev ${ifName} nodad`,
-      `link set ${ifName} up`,
-    ];
-    return defaultRoute
-      ? [...lines, `route add default via ${gateways.ipv4}`, `route add ::/0 via ${gateways.ipv6}`]
-      : lines;
-  }
-
   /** Without an await between looking and writing, so that two attachments never get one number. */
   #reserve(space: Space, ifName: string): Attachment {
     const lan = this.space.name;
@@ -112,10 +93,6 @@ export class Lan {
       }
     }
     throw new Error(`LAN ${lan} is full`);
-  }
-
-  async #hasPort(port: string): Promise<boolean> {
-    return (await this.space.tryExec(["ip", "link", "show", "dev", port])).code === 0;
   }
 }
 
@@ -176,7 +153,8 @@ export async function setSysctls(space: Space, values: Readonly<Record<string, s
   }
 }
 
-async function orRemove<T>(space: Space, action: () => Promise<T>): Promise<T> {
+/** Nothing is left of the space when the action fails. */
+export async function orRemove<T>(space: Space, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {

@@ -11,11 +11,10 @@ import { type Lan, type LanClient, openLan } from "../../lab/lan.ts";
 import { assertNoLeaks } from "../../lab/oracle.ts";
 import { whoEventually } from "../../lab/probe.ts";
 import { signal } from "../../lab/processes.ts";
+import { startServer } from "../../lab/server.ts";
 import type { Place, Space, SpaceProcess } from "../../lab/space.ts";
 import { waitFor } from "../../lab/wait.ts";
 
-const SERVER = path.join(import.meta.dirname, "../../lab/image-files/server.mjs");
-const READY_DEADLINE_MS = 20_000;
 const FOREIGN_DEADLINE_MS = 5000;
 
 /**
@@ -183,17 +182,17 @@ export class BridgeRig {
    */
   async serve(box: Box, ...ports: readonly string[]): Promise<void> {
     const enter = ["nsenter", "-t", String(box.pid), "-n", "-u", "-p", "--"];
-    await this.#startServer(this.host.space, [...enter, process.execPath, SERVER, ...ports]);
+    await this.#startServer(this.host.space, ports, enter);
   }
 
   /** The same on a machine of the LAN, until the test ends. */
   async serveOn(client: LanClient, ...ports: readonly string[]): Promise<void> {
-    this.#programs.push(await this.#startServer(client.space, [process.execPath, SERVER, ...ports]));
+    this.#programs.push(await this.#startServer(client.space, ports));
   }
 
   /** The same on the host itself, until the test ends. Returns its number as the host counts processes. */
   async serveOnHost(...ports: readonly string[]): Promise<number> {
-    const program = await this.#startServer(this.host.space, [process.execPath, SERVER, ...ports]);
+    const program = await this.#startServer(this.host.space, ports);
     this.#programs.push(program);
     return innerPid(program.id.pid);
   }
@@ -206,13 +205,9 @@ export class BridgeRig {
     return () => readFileSync(path.join(this.host.space.directory, log), "utf8");
   }
 
-  async #startServer(space: Space, argv: readonly string[]): Promise<SpaceProcess> {
+  async #startServer(space: Space, ports: readonly string[], enter: readonly string[] = []): Promise<SpaceProcess> {
     this.#servers += 1;
-    const log = `server-${this.#servers}.log`;
-    const program = await space.spawn(argv, log);
-    const isReady = () => /^ready$/m.test(readFileSync(path.join(space.directory, log), "utf8"));
-    await waitFor(isReady, READY_DEADLINE_MS, `${argv.join(" ")} to be ready`);
-    return program;
+    return await startServer(space, ports, { enter, log: `server-${this.#servers}.log` });
   }
 
   async #names(args: readonly string[]): Promise<string[]> {

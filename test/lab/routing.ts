@@ -1,0 +1,248 @@
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { Daemon } from "./daemon.ts";
+import { accepts } from "./sockets.ts";
+import type { Space } from "./space.ts";
+
+const READY_DEADLINE_MS = 20_000;
+const BIRD_DIRECTORY = "/run/bird";
+const FRR_DIRECTORY = "/run/frr";
+/** FRR's daemons keep scratch files there, named by process numbers, which spaces have in common. */
+const FRR_SCRATCH = "/var/tmp/frr";
+
+/** A routing daemon in a space. It ends with the space. */
+export interface Routing {
+  readonly kind: "bird" | "frr";
+  readonly isRunning: boolean;
+  /** One command of birdc or vtysh. @throws RunError with what it said, when the daemon refuses. */
+  control(command: string): Promise<string>;
+  /** Takes another configuration without a restart. BIRD: replaces; FRR: adds to what it has. */
+  configure(text: string): Promise<void>;
+  /** Ends bird, or bgpd of FRR, and waits for its end. "all": zebra and bfdd, too. */
+  kill(signal: NodeJS.Signals, which?: "bgp" | "all"): Promise<void>;
+  /** Starts again what was killed, with the last configuration. */
+  restart(): Promise<void>;
+  /** How many BGP and BFD sessions are up. */
+  sessionsUp(): Promise<SessionsUp>;
+  log(): string;
+  /** Processes in the numbers of the outer world, to look at their memory. */
+  readonly pids: readonly number[];
+}
+
+export interface SessionsUp {
+  readonly bgp: number;
+  readonly bfd: number;
+}
+
+export interface BirdOptions {
+  /** -R: recover by graceful restart at each start after the first. Default true. */
+  readonly recovery?: boolean;
+}
+
+export interface FrrOptions {
+  /** Default true: bfdd runs as well. */
+  readonly bfd?: boolean;
+}
+
+/** Control socket and configuration are where Debian's package has them: /run/bird/bird.ctl, /run/bird/bird.conf. */
+export async function startBird(space: Space, configText: string, options: BirdOptions = {}): Promise<Routing> {
+  const bird = new Bird(space, options.recovery ?? true);
+  await bird.prepare(configText);
+  await bird.launch(false);
+  return bird;
+}
+
+/** Sockets are where Debian's package has them: below /run/frr. */
+export async function startFrr(space: Space, configText: string, options: FrrOptions = {}): Promise<Routing> {
+  const frr = new Frr(space, options.bfd ?? true);
+  await frr.prepare(configText);
+  await frr.restart();
+  return frr;
+}
+
+class Bird implements Routing {
+  readonly kind = "bird";
+  readonly #space: Space;
+  readonly #daemon: Daemon;
+  readonly #recovery: boolean;
+
+  constructor(space: Space, recovery: boolean) {
+    this.#space = space;
+    this.#daemon = new Daemon(space, "bird");
+    this.#recovery = recovery;
+  }
+
+  get isRunning(): boolean {
+    return this.#daemon.isRunning;
+  }
+
+  get pids(): number[] {
+    return [this.#daemon.id.pid];
+  }
+
+  async prepare(text: string): Promise<void> {
+    await this.#space.exec(["mkdir", "-p", BIRD_DIRECTORY]);
+    this.#write(text);
+  }
+
+  async launch(recover: boolean): Promise<void> {
+    const socket = `${BIRD_DIRECTORY}/bird.ctl`;
+    await this.#daemon.start({
+      name: "bird",
+      argv: ["bird", "-f", "-c", `${BIRD_DIRECTORY}/bird.conf`, "-s", socket, ...(recover ? ["-R"] : [])],
+      isReady: () => accepts(this.#space.pathFromOutside(socket)),
+      readyDeadlineMs: READY_DEADLINE_MS,
+    });
+  }
+
+  control(command: string): Promise<string> {
+    return this.#space.exec(["birdc", "-s", `${BIRD_DIRECTORY}/bird.ctl`, ...command.split(" ")]);
+  }
+
+  async configure(text: string): Promise<void> {
+    this.#write(text);
+    const said = await this.control("configure");
+    // birdc ends well whatever the daemon thinks of the file.
+    if (!/Reconfigur/.test(said)) {
+      throw new Error(`bird of ${this.#space.name} refuses its configuration: ${said}`);
+    }
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    await this.#daemon.kill(signal);
+  }
+
+  restart(): Promise<void> {
+    return this.launch(this.#recovery);
+  }
+
+  async sessionsUp(): Promise<SessionsUp> {
+    const [protocols, sessions] = await Promise.all([
+      this.control("show protocols"),
+      this.control("show bfd sessions"),
+    ]);
+    const bgp = protocols.split("\n").filter((line) => / BGP .* Established/.test(line));
+    return { bgp: bgp.length, bfd: sessions.split("\n").filter((line) => / Up /.test(line)).length };
+  }
+
+  log(): string {
+    return this.#daemon.log();
+  }
+
+  #write(text: string): void {
+    writeFileSync(this.#space.pathFromOutside(`${BIRD_DIRECTORY}/bird.conf`), text);
+  }
+}
+
+class Frr implements Routing {
+  readonly kind = "frr";
+  readonly #space: Space;
+  readonly #daemons: ReadonlyMap<string, Daemon>;
+
+  constructor(space: Space, bfd: boolean) {
+    this.#space = space;
+    const names = ["zebra", ...(bfd ? ["bfdd"] : []), "bgpd"];
+    this.#daemons = new Map(names.map((name) => [name, new Daemon(space, name)]));
+  }
+
+  get isRunning(): boolean {
+    return [...this.#daemons.values()].every((daemon) => daemon.isRunning);
+  }
+
+  get pids(): number[] {
+    return [...this.#daemons.values()].map((daemon) => daemon.id.pid);
+  }
+
+  async prepare(text: string): Promise<void> {
+    await this.#space.exec(["mkdir", "-p", FRR_DIRECTORY, FRR_SCRATCH]);
+    await this.#space.exec(["mount", "-t", "tmpfs", "tmpfs", FRR_SCRATCH]);
+    await this.#space.exec(["chown", "frr:frr", FRR_DIRECTORY, FRR_SCRATCH]);
+    for (const [file, content] of Object.entries({ "frr.conf": text, "empty.conf": "", "vtysh.conf": "" })) {
+      this.#write(file, content);
+    }
+  }
+
+  async restart(): Promise<void> {
+    const missing = [...this.#daemons].filter(([, daemon]) => !daemon.isRunning);
+    // The others wait for zebra by themselves, but in steps of seconds.
+    await this.#launch(missing.filter(([name]) => name === "zebra"));
+    await this.#launch(missing.filter(([name]) => name !== "zebra"));
+    await this.#load();
+  }
+
+  async control(command: string): Promise<string> {
+    return await this.#vtysh(["-c", command]);
+  }
+
+  async configure(text: string): Promise<void> {
+    this.#write("frr.conf", text);
+    await this.#load();
+  }
+
+  async kill(signal: NodeJS.Signals, which: "bgp" | "all" = "bgp"): Promise<void> {
+    const daemons = [...this.#daemons].filter(([name]) => which === "all" || name === "bgpd");
+    await Promise.all(daemons.map(([, daemon]) => daemon.kill(signal)));
+  }
+
+  async sessionsUp(): Promise<SessionsUp> {
+    const [summary, peers] = await Promise.all([
+      this.control("show bgp summary json"),
+      this.control("show bfd peers json"),
+    ]);
+    const families = Object.values(JSON.parse(summary) as Readonly<Record<string, FrrFamily>>);
+    const bgp = families.flatMap(({ peers: all = {} }) => Object.values(all));
+    const bfd = JSON.parse(peers) as { readonly status: string }[];
+    return {
+      bgp: bgp.filter(({ state }) => state === "Established").length,
+      bfd: bfd.filter(({ status }) => status === "up").length,
+    };
+  }
+
+  log(): string {
+    return [...this.#daemons.values()].map((daemon) => daemon.log()).join("");
+  }
+
+  async #launch(daemons: readonly (readonly [string, Daemon])[]): Promise<void> {
+    await Promise.all(
+      daemons.map(([name, daemon]) =>
+        daemon.start({
+          name,
+          argv: frrCommand(name),
+          isReady: () => accepts(this.#space.pathFromOutside(`${FRR_DIRECTORY}/${name}.vty`)),
+          readyDeadlineMs: READY_DEADLINE_MS,
+        }),
+      ),
+    );
+  }
+
+  /** One unknown line silently ends the block that it is in, so that any complaint counts. */
+  async #load(): Promise<void> {
+    const said = await this.#vtysh(["-b"]);
+    if (/%|rror|nknown/.test(said)) {
+      throw new Error(`frr of ${this.#space.name} refuses its configuration: ${said}`);
+    }
+  }
+
+  async #vtysh(args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.#space.tryExec(["vtysh", "--config_dir", FRR_DIRECTORY, ...args]);
+    if (code !== 0) {
+      throw new Error(`vtysh ${args.join(" ")} of ${this.#space.name}: exit code ${code}\n${stdout}${stderr}`);
+    }
+    return args[0] === "-b" ? `${stdout}${stderr}` : stdout;
+  }
+
+  #write(file: string, text: string): void {
+    writeFileSync(this.#space.pathFromOutside(path.join(FRR_DIRECTORY, file)), text);
+  }
+}
+
+interface FrrFamily {
+  readonly peers?: Readonly<Record<string, { readonly state: string }>>;
+}
+
+function frrCommand(name: string): string[] {
+  // zebra: keep other daemons' routes when they end, and its own over a restart.
+  const retain = name === "zebra" ? ["-r", "-K", "15"] : [];
+  const config = ["-f", `${FRR_DIRECTORY}/empty.conf`, "--log", "stdout"];
+  return [`/usr/lib/frr/${name}`, "-A", "127.0.0.1", ...config, ...retain];
+}
