@@ -27,6 +27,10 @@ const debianPackages = {
   iproute2: ["/sbin/ip"],
   ethtool: ["/usr/sbin/ethtool"],
   procps: ["/usr/bin/ps"],
+  traceroute: ["/usr/bin/traceroute"],
+  bird2: ["/usr/sbin/bird"],
+  frr: ["/usr/lib/frr/bgpd"],
+  "etcd-server": ["/usr/bin/etcd"],
 };
 
 const forwardedSignals = ["SIGINT", "SIGTERM", "SIGHUP"];
