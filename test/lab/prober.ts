@@ -13,7 +13,7 @@ export interface ProbeOptions {
   readonly over?: "udp" | "icmp";
   /** Default 80. */
   readonly port?: number;
-  /** Default 10. */
+  /** Default 10. ping(8) counts in ticks of the kernel, and makes up to 20 of it. */
   readonly intervalMs?: number;
 }
 

@@ -59,8 +59,8 @@ const ROUTE_METRIC = 9900;
 export function birdTor({ routerId, peerings, bfd = "hard" }: TorConfigOptions): string {
   return [
     ...birdHead(routerId),
-    ...birdKernel("4", "import none"),
-    ...birdKernel("6", "import none"),
+    ...birdKernel("4", "import none", "graceful restart;"),
+    ...birdKernel("6", "import none", "graceful restart;"),
     ...birdBfd(),
     ...peerings.flatMap((peering) => birdSessions(peering, bfd, "where source = RTS_BGP", "")),
     "",
@@ -73,6 +73,8 @@ export function birdHost({ peering, pools = fabricPools, bfd = "hard", learn }: 
   return [
     ...birdHead(peering.local.ipv4),
     ...(learn === undefined ? birdLearnFilters(pools) : [`include "${learn.include}";`]),
+    // No graceful restart of the kernel protocol: BIRD would look for our routes only after it had told the router that
+    // it has announced all there are. The default route stands in for the routes that BIRD removes at its start.
     ...birdKernel("4", `import filter ${filters.filter4}`, "learn; persist;"),
     ...birdKernel("6", `import filter ${filters.filter6}`, "learn; persist;"),
     ...birdBfd(),
@@ -95,10 +97,10 @@ function birdLearnFilters(pools: Pools): string[] {
 }
 
 /** The buffer is against bursts: BIRD notices dropped messages only at the next scan. */
-function birdKernel(family: "4" | "6", imports: string, more = ""): string[] {
+function birdKernel(family: "4" | "6", imports: string, more: string): string[] {
   return [
     `protocol kernel kernel${family} {`,
-    `  ${more} graceful restart; scan time 10; netlink rx buffer 16777216;`,
+    `  ${more} scan time 10; netlink rx buffer 16777216;`,
     `  ipv${family} { ${imports}; export where source = RTS_BGP; };`,
     "}",
   ];
