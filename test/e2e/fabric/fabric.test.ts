@@ -4,12 +4,15 @@ import { spawn } from "node:child_process";
 import { readlinkSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
+import { engineUnderTest } from "../../lab/engines.ts";
 import { environment } from "../../lab/exec.ts";
 import { type Fabric, openFabric } from "../../lab/fabric.ts";
+import { TEST_IMAGE } from "../../lab/image.ts";
+import { whoEventually } from "../../lab/probe.ts";
 import { startProbe } from "../../lab/prober.ts";
 import { processesIn } from "../../lab/processes.ts";
-import { readRecord, sweep } from "../../lab/record.ts";
-import { watchRoutes } from "../../lab/route-watch.ts";
+import { listRecords, readRecord, sweep } from "../../lab/record.ts";
+import { routeDelay, watchRoutes } from "../../lab/route-watch.ts";
 import type { Place } from "../../lab/space.ts";
 import { trace } from "../../lab/trace.ts";
 import { waitFor } from "../../lab/wait.ts";
@@ -127,6 +130,29 @@ describe("hosts with frr, router with frr", () => {
   });
 });
 
+test("a host with an engine is on the fabric again after a reboot", async () => {
+  await using fabric = await openFabric({ hosts: 1, engine: engineUnderTest(), host: { images: ["test"] } });
+  const host = fabric.host(0);
+  await host.lab.docker("run", "-d", "--restart", "always", "-p", "8080:80", TEST_IMAGE);
+  await host.lab.reboot();
+  await host.startRouting();
+  await fabric.settled();
+  for (const address of [host.ipv4, host.ipv6]) {
+    assert.equal((await whoEventually(fabric.vm, address, 8080)).host.length, 12);
+  }
+  assert.deepEqual((await trace(host, fabric.vm.ipv6)).hops, [host.peering.remote.ipv6, fabric.vm.ipv6]);
+});
+
+test("nothing is left of a fabric that cannot be opened", async () => {
+  const before = listRecords().map(({ name }) => name);
+  await assert.rejects(
+    openFabric({ engine: false, routing: { config: "no such word;" } }),
+    /no such word|syntax error/,
+  );
+  const own = listRecords().filter(({ owner, name }) => owner?.pid === process.pid && !before.includes(name));
+  assert.deepEqual(own, []);
+});
+
 test("a fabric whose owner is killed vanishes, and the next run sweeps its directories", async () => {
   const script = `
     import { openFabric } from ${JSON.stringify(path.join(import.meta.dirname, "../../lab/fabric.ts"))};
@@ -172,12 +198,14 @@ async function assertOnlyOurs(fabric: Fabric, { addresses, withdraw, announce }:
   const foreign = routing.kind === "bird" ? [...FOREIGN, ...FOREIGN_TO_BIRD] : FOREIGN;
   const learned = fabric.tor.kind === "bird" ? "bird" : "bgp";
   await using watch = await watchRoutes(fabric.tor.space);
+  await using own = await watchRoutes(space);
   const change = async (verb: "add" | "del") => {
     await space.exec(["ip", "-batch", "-"], { stdin: foreign.map((route) => `route ${verb} ${route}`).join("\n") });
   };
   await change("add");
   await withdraw();
-  await Promise.all(addresses.map((address) => watch.see(address, "deleted")));
+  const delays = await Promise.all(addresses.map((address) => routeDelay(own, watch, address, "deleted")));
+  assert.equal(delays.length, 2);
   const sinceMs = Date.now();
   await announce();
   await Promise.all(addresses.map((address) => watch.see(address, "added", sinceMs)));
