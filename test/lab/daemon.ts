@@ -62,11 +62,13 @@ export class Daemon {
   }
 
   async #untilReady(spec: DaemonSpec, process: SpaceProcess): Promise<void> {
+    let hasEnded = false;
     const ended = process.ended.then(() => {
+      hasEnded = true;
       throw new Error("it ended");
     });
     ended.catch(() => undefined);
-    const ready = waitFor(() => spec.isReady(), spec.readyDeadlineMs, `${this.#name} to be ready`);
+    const ready = waitFor(() => hasEnded || spec.isReady(), spec.readyDeadlineMs, `${this.#name} to be ready`);
     ready.catch(() => undefined);
     await Promise.race([ready, ended]);
   }
