@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 /** The porch: the only place that knows process arguments, environment, exit codes and signals. */
 import { readFileSync } from "node:fs";
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { createProgram } from "./cli/program.ts";
 import type { Config } from "./daemon/config-schema.ts";
 import { startDaemon } from "./daemon/daemon.ts";
 import { type ErrorCode, explain, FairwayError } from "./errors.ts";
 
-const exitCodes: Partial<Record<ErrorCode, number>> = { FW2007: 3, FW2002: 5, FW2003: 6 };
+const exitCodes: Partial<Record<ErrorCode, number>> = { FW2007: 3, FW4101: 3, FW2002: 5, FW2003: 6 };
 const stopDeadlineMs = 4500;
 
 async function main(): Promise<void> {
@@ -17,11 +17,13 @@ async function main(): Promise<void> {
     print: (text) => process.stdout.write(`${text}\n`),
     runDaemon,
   });
-  program.exitOverride();
-  for (const command of program.commands) {
-    command.exitOverride();
-  }
+  throwInsteadOfExit(program);
   await program.parseAsync(process.argv);
+}
+
+function throwInsteadOfExit(command: Command): void {
+  command.exitOverride();
+  command.commands.forEach(throwInsteadOfExit);
 }
 
 async function runDaemon(config: Config): Promise<void> {

@@ -4,6 +4,7 @@ import type { DaemonStatus } from "../api/status.ts";
 import { type ConfigSources, resolveConfig } from "../daemon/config.ts";
 import { readConfigFile } from "../daemon/config-file.ts";
 import { type Config, environmentNameOf, flagOf, settingNames, settings } from "../daemon/config-schema.ts";
+import { addBgpCommands } from "./bgp.ts";
 import { portList, portsText } from "./ports.ts";
 import { statusText } from "./status-text.ts";
 
@@ -35,6 +36,7 @@ export function createProgram(surroundings: Surroundings): Command {
       });
   show("status", "show networks, containers and published ports", (status) => status, statusText);
   show("ports", "show which ports of this host lead to which container", portList, portsText);
+  addBgpCommands(program, surroundings);
   program
     .command("version")
     .description("print the version")

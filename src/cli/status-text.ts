@@ -83,7 +83,7 @@ function nextStep(status: DaemonStatus): string {
     : "details: fairway status --json";
 }
 
-function duration(seconds: number): string {
+export function duration(seconds: number): string {
   const units: [number, string][] = [
     [86_400, "d"],
     [3600, "h"],

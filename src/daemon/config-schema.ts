@@ -1,5 +1,6 @@
 /** Every setting of the daemon, as data: parser, JSON schema, flags and docs/configuration.md are made from it. */
 import { z } from "zod";
+import { type Sections, sections } from "./config-sections.ts";
 
 // sun_path holds 108 bytes, the last one for NUL (unix(7)); ASCII keeps characters and bytes the same.
 const socketPath = z
@@ -76,7 +77,8 @@ export const settings = {
 } as const satisfies Readonly<Record<string, Setting>>;
 
 export type SettingName = keyof typeof settings;
-export type Config = { readonly [K in SettingName]: z.output<(typeof settings)[K]["value"]> };
+export type FlatConfig = { readonly [K in SettingName]: z.output<(typeof settings)[K]["value"]> };
+export type Config = FlatConfig & Sections;
 
 export const settingNames = Object.keys(settings) as readonly SettingName[];
 
@@ -90,11 +92,14 @@ export function environmentNameOf(name: SettingName): string {
   return `FAIRWAY_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 }
 
-/** The configuration file: any of the settings, comments under "//", and the schema's place for editors. */
+/** The configuration file: any of the settings, the sections, comments under "//", and the schema's place for editors. */
 export const configFileSchema = z.strictObject({
   $schema: z.string().optional(),
   "//": z.unknown().optional(),
   ...optionalSettings(),
+  flatSpace: sections.flatSpace.default([]),
+  cluster: sections.cluster.optional(),
+  bgp: sections.bgp.optional(),
 });
 
 function optionalSettings(): { [K in SettingName]: z.ZodOptional<(typeof settings)[K]["value"]> } {

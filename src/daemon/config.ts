@@ -2,6 +2,7 @@
 import { FairwayError } from "../errors.ts";
 import { quote } from "../options/quote.ts";
 import { suggest } from "../options/suggest.ts";
+import { faultOf } from "./config-refusal.ts";
 import {
   type Config,
   configFileSchema,
@@ -11,6 +12,7 @@ import {
   settingNames,
   settings,
 } from "./config-schema.ts";
+import { type Sections, sectionNames, sections } from "./config-sections.ts";
 
 export const defaultConfigPath = "/etc/fairway/config.json";
 const environmentPrefix = "FAIRWAY_";
@@ -34,12 +36,29 @@ interface Layer {
 /** @throws FairwayError FW2005 naming source and key. Values that another source overrides are judged as well. */
 export function resolveConfig(sources: ConfigSources): Config {
   refuseMisspelled(sources.env);
-  const layers = [flagLayer(sources.flags), environmentLayer(sources.env), fileLayer(sources)];
+  const file = fileLayer(sources);
+  const layers = [flagLayer(sources.flags), environmentLayer(sources.env), file];
   for (const layer of layers) {
     checkLayer(layer);
   }
   const entries = settingNames.map((name) => [name, firstValue(layers, name) ?? settings[name].fallback]);
-  return Object.fromEntries(entries);
+  return { ...Object.fromEntries(entries), ...sectionsOf(file) };
+}
+
+/** A section has one source, the file: what it holds is too much for a flag. */
+function sectionsOf({ values, place }: FileLayer): Sections {
+  for (const name of sectionNames) {
+    const fault = values[name] === undefined ? undefined : faultOf(sections[name], name, values[name], place);
+    if (fault !== undefined) {
+      throw refused(fault.what, fault.fix ?? "docs/configuration.md shows an example");
+    }
+  }
+  const { cluster, bgp, flatSpace } = values;
+  return {
+    flatSpace: sections.flatSpace.parse(flatSpace ?? []),
+    ...(cluster === undefined ? {} : { cluster: sections.cluster.parse(cluster) }),
+    ...(bgp === undefined ? {} : { bgp: sections.bgp.parse(bgp) }),
+  };
 }
 
 function firstValue(layers: readonly Layer[], name: SettingName): unknown {
@@ -55,14 +74,20 @@ function environmentLayer(env: ConfigSources["env"]): Layer {
   return { values: Object.fromEntries(values), placeOf: (name) => `environment variable ${environmentNameOf(name)}` };
 }
 
-function fileLayer(sources: ConfigSources): Layer {
+interface FileLayer extends Layer {
+  /** What follows the name of a setting in an error. */
+  readonly place: string;
+}
+
+function fileLayer(sources: ConfigSources): FileLayer {
   const path = configPath(sources);
   const text = readText(path ?? defaultConfigPath, sources.readFile);
   if (text === undefined && path !== undefined) {
     throw refused(`configuration file ${quote(path)} does not exist`, "create the file, or name another with --config");
   }
   const values = text === undefined ? {} : parseFile(text, path ?? defaultConfigPath);
-  return { values, placeOf: (name) => `${name} in ${path ?? defaultConfigPath}` };
+  const place = ` in ${path ?? defaultConfigPath}`;
+  return { values, place, placeOf: (name) => `${name}${place}` };
 }
 
 /** The path somebody asked for; undefined leaves the default, which may be absent. */
@@ -105,12 +130,10 @@ function parseJson(text: string, path: string): unknown {
 }
 
 function unknownKey(key: string, path: string): FairwayError {
-  const meant = suggest(key, new Map(settingNames.map((name) => [name, name])));
+  const names = [...settingNames, ...sectionNames];
+  const meant = suggest(key, new Map(names.map((name) => [name, name])));
   const question = meant === undefined ? "" : `; did you mean ${meant}?`;
-  return refused(
-    `setting ${quote(key)} in ${path} is not known${question}`,
-    `the settings are: ${settingNames.join(", ")}`,
-  );
+  return refused(`setting ${quote(key)} in ${path} is not known${question}`, `the settings are: ${names.join(", ")}`);
 }
 
 /** A misspelled variable would be ignored otherwise; names unlike any of ours belong to somebody else. */

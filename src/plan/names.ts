@@ -31,6 +31,9 @@ export const engineChain = "FAIRWAY-FORWARD";
 /** Prefix of IFLA_IFALIAS on every link of ours. */
 export const aliasPrefix = "fairway:";
 
+/** Route protocol (rtm_protocol) of every route of ours. iproute2's list of names has none for it. */
+export const routeProtocol = 143;
+
 /**
  * Metrics of our routes to flat addresses. A routing daemon announces what has the first one (FRR cannot see the protocol
  * number of a route, so the metric is the contract); the second one is for what this host alone must know.

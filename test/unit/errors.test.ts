@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { daemonRefused, notUnderstood, unknownSession, unreachable } from "../../src/bgp/refusals.ts";
 import { resolveConfig } from "../../src/daemon/config.ts";
 import { refuseEngineIpam } from "../../src/driver/host-refusals.ts";
 import { defect, type ErrorCode, errorCatalogue, explain, FairwayError, printable } from "../../src/errors.ts";
@@ -70,6 +71,18 @@ describe("docs/errors.md", () => {
     },
     FW3011: () => {
       throw addressTaken(parseIpAddress("10.88.0.2"), parsePrefix("10.88.0.0/24"));
+    },
+    FW4101: () => {
+      throw unreachable("BIRD", "/run/bird/bird.ctl", Object.assign(new Error(), { code: "ENOENT" }));
+    },
+    FW4102: () => {
+      throw daemonRefused("file not included by BIRD", 'put include "/etc/bird/fairway.conf"; into bird.conf');
+    },
+    FW4103: () => {
+      throw notUnderstood('FRR to "show bgp summary json"', "hello");
+    },
+    FW4104: () => {
+      throw unknownSession("torr", ["fairway_tor4", "fairway_tor6"]);
     },
     FW5001: () => parseNetworkId("../../etc"),
     FW9002: () => {

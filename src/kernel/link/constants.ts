@@ -78,7 +78,7 @@ export const RTPROT_STATIC = 4;
  * (dnrouted, xorp, ntk, dhcp, mrouted, keepalived) are no such daemons.
  */
 export const ROUTING_DAEMON_PROTOCOLS: readonly number[] = [8, 10, 11, 12, 42, 99, 186, 187, 188, 189, 192];
-export const RTPROT_FAIRWAY = 143;
+export { routeProtocol as RTPROT_FAIRWAY } from "../../plan/names.ts";
 export const RT_SCOPE_UNIVERSE = 0;
 export const RT_SCOPE_LINK = 253;
 export const RTNH_F_ONLINK = 4;

@@ -8,6 +8,7 @@ import { type ConfigSources, resolveConfig } from "../../../src/daemon/config.ts
 import { configJsonSchema, configurationMarkdown } from "../../../src/daemon/config-docs.ts";
 import { readConfigFile } from "../../../src/daemon/config-file.ts";
 import { configFileSchema, environmentNameOf, flagOf, settingNames } from "../../../src/daemon/config-schema.ts";
+import { sectionNames } from "../../../src/daemon/config-sections.ts";
 import { FairwayError } from "../../../src/errors.ts";
 
 const defaults = {
@@ -17,6 +18,7 @@ const defaults = {
   logLevel: "info",
   logFormat: "auto",
   dockerHost: "unix:///var/run/docker.sock",
+  flatSpace: [],
 };
 
 /** Resolves with some sources; `files` by path. */
@@ -241,7 +243,7 @@ describe("reference", () => {
   test("the schema has every setting with its default, and no others", () => {
     const schema = JSON.parse(configJsonSchema());
     assert.equal(schema.additionalProperties, false);
-    assert.deepEqual(Object.keys(schema.properties).sort(), ["$schema", "//", ...settingNames].sort());
+    assert.deepEqual(Object.keys(schema.properties).sort(), ["$schema", "//", ...settingNames, ...sectionNames].sort());
     for (const name of settingNames) {
       assert.equal(schema.properties[name].default, defaults[name]);
     }

@@ -1,0 +1,3 @@
+import { announcementSuite } from "./suite.ts";
+
+announcementSuite("frr");
