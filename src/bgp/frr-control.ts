@@ -51,10 +51,10 @@ export class FrrControl implements RoutingDaemonPort {
     }
     const file = new IncludeFile(this.#options.includeFile);
     const before = file.read() ?? "";
-    await this.#load(frrDelta(before, text), ["-C"]);
+    await this.#load(change(before, text), ["-C"]);
     file.replace(text);
     try {
-      await this.#load(frrDelta(before, text));
+      await this.#load(change(before, text));
     } catch (error) {
       file.replace(before === "" ? undefined : before);
       await this.#load(frrDelta(text, before)).catch(() => undefined);
@@ -118,6 +118,11 @@ export class FrrControl implements RoutingDaemonPort {
     const { controlSocket: directory, timeoutMs } = this.#options;
     return openVty({ directory, daemon, timeoutMs });
   }
+}
+
+/** The old text first: FRR may have been started without it, and refuses to take back what is not there. */
+function change(before: string, text: string): string {
+  return before === text ? text : `${before}\n${frrDelta(before, text)}`;
 }
 
 async function list(bgpd: Dialogue): Promise<readonly FrrSession[]> {

@@ -56,8 +56,15 @@ export function textOf(plan: BgpPlan): string {
   return plan.daemon === "bird" ? renderBird(plan) : renderFrr(plan);
 }
 
+export interface WorldOptions {
+  /** Statements in the ToR's sessions. */
+  readonly torExtra?: string;
+  /** The operator's own configuration of the host's daemon, behind what is needed anyway. */
+  readonly hostExtra?: string;
+}
+
 /** host [the test's own namespace] eth0 -- eth0 ToR; containers are behind the link fw0. */
-export async function buildWorld(kind: DaemonKind, options: { readonly torExtra?: string } = {}): Promise<World> {
+export async function buildWorld(kind: DaemonKind, options: WorldOptions = {}): Promise<World> {
   await using building = new AsyncDisposableStack();
   const directory = mkdtempSync(join(tmpdir(), "fairway-bgp-"));
   chmodSync(directory, 0o755);
@@ -86,15 +93,15 @@ export async function buildWorld(kind: DaemonKind, options: { readonly torExtra?
   );
   const hostDirectory = join(directory, "host");
   const includeFile = join(hostDirectory, "fairway.conf");
-  const host = building.use(await startHost(kind, hostDirectory, includeFile));
+  const host = building.use(await startHost(kind, hostDirectory, includeFile, options.hostExtra ?? ""));
   const controlSocket = host instanceof Bird ? host.controlSocket : hostDirectory;
   const port = routingDaemon(kind, { controlSocket, includeFile });
   const built = building.move();
   return { kind, tor, host, port, includeFile, directory, [Symbol.asyncDispose]: () => built.disposeAsync() };
 }
 
-async function startHost(kind: DaemonKind, directory: string, includeFile: string): Promise<Bird | Frr> {
+async function startHost(kind: DaemonKind, directory: string, includeFile: string, extra: string): Promise<Bird | Frr> {
   return kind === "bird"
-    ? await Bird.start({ directory, config: hostConfig(includeFile), recover: true })
-    : await Frr.start({ directory, daemons: ["zebra", "bgpd", "bfdd"] });
+    ? await Bird.start({ directory, config: `${hostConfig(includeFile)}${extra}`, recover: true })
+    : await Frr.start({ directory, daemons: ["zebra", "bgpd", "bfdd"], config: extra });
 }

@@ -2,61 +2,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import type { DaemonKind } from "../../../src/bgp/settings.ts";
-import { routeMetrics, routeProtocol } from "../../../src/plan/names.ts";
 import { run } from "../../lab/exec.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { ipHere } from "../kernel/sandbox.ts";
+import { atTor, block, deadlineMs, foreignRoutes, mark, ours, route, untilAtTor, untilEstablished } from "./expect.ts";
 import { buildWorld, peers, planOf, textOf, torAddresses, type World } from "./rig.ts";
-
-const deadlineMs = 30_000;
-const ours = ["10.244.0.1/32", "fd00:244::1/128"];
-const block = ["10.244.8.0/26", "fd00:244:8::/122"];
-
-function route(prefix: string, more: string): string {
-  return `route add ${prefix} dev fw0 ${more}`;
-}
-
-const mark = `proto ${routeProtocol} metric ${routeMetrics.announced}`;
-
-/** BIRD tells protocol numbers apart; FRR sees the metric alone, so nothing else may use it there. */
-function foreignRoutes(kind: DaemonKind): readonly string[] {
-  return [
-    ...["10.244.0.2/32", "fd00:244::2/128"].map((prefix) =>
-      route(prefix, `proto ${routeProtocol} metric ${routeMetrics.local}`),
-    ),
-    ...["10.244.0.3/32", "fd00:244::3/128"].map((prefix) => route(prefix, "proto static")),
-    ...["10.244.0.4/32", "fd00:244::4/128"].map((prefix) => route(prefix, "proto 99 metric 9899")),
-    ...["10.244.0.6/32", "fd00:244::6/128"].map((prefix) => route(prefix, `proto ${routeProtocol} metric 20`)),
-    ...(kind === "bird" ? ["10.244.0.5/32", "fd00:244::5/128"] : []).map((prefix) =>
-      route(prefix, `proto 99 metric ${routeMetrics.announced}`),
-    ),
-  ];
-}
-
-/** What the ToR has from the host, sorted. */
-async function atTor({ tor }: World): Promise<readonly string[]> {
-  const found = [...(await tor.prefixes("protocol", "host4")), ...(await tor.prefixes("protocol", "host6"))];
-  return found.sort();
-}
-
-async function untilAtTor(world: World, wanted: readonly string[]): Promise<void> {
-  await waitFor(
-    async () => {
-      assert.deepEqual(await atTor(world), [...wanted].sort());
-      return true;
-    },
-    deadlineMs,
-    "the ToR to have exactly the routes wanted",
-  );
-}
-
-async function untilEstablished({ port }: World): Promise<void> {
-  await waitFor(
-    async () => (await port.sessions()).every(({ state }) => state === "established"),
-    deadlineMs,
-    "every session to be established",
-  );
-}
 
 /** The same expectations of either daemon as the host's; the ToR is BIRD. */
 export function announcementSuite(kind: DaemonKind): void {

@@ -1,0 +1,4 @@
+import { commandSuite, ownSessionsSuite } from "./settings-suite.ts";
+
+commandSuite("frr");
+ownSessionsSuite("frr");
