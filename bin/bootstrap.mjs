@@ -4,7 +4,7 @@
  * Runs on Node 18 or later, before anything is installed. A second run finds everything in place and costs no time.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -32,6 +32,10 @@ const debianPackages = {
   frr: ["/usr/lib/frr/bgpd"],
   "etcd-server": ["/usr/bin/etcd"],
 };
+
+/** Debian package → its service. The tests start these programs themselves; nobody asked for them on this machine. */
+const unwantedServices = { bird2: "bird", frr: "frr" };
+const startPolicy = "/usr/sbin/policy-rc.d";
 
 const forwardedSignals = ["SIGINT", "SIGTERM", "SIGHUP"];
 
@@ -97,9 +101,25 @@ function installDebianPackages() {
   timed(`installing Debian packages: ${missing.join(" ")}`, () => {
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
     run("apt-get", ["update", "-qq"], env);
+    const allowStarts = forbidStarts();
     // Nobody's packages are removed to make room for these.
     run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "--no-remove", ...missing], env);
+    for (const [, service] of Object.entries(unwantedServices).filter(([name]) => missing.includes(name))) {
+      run("update-rc.d", [service, "disable"], env);
+    }
+    allowStarts();
   });
+}
+
+/** Where systemd runs, packages start their services whatever RUNLEVEL says; only this file stops them (deb-systemd-invoke(1p)). */
+function forbidStarts() {
+  if (existsSync(startPolicy)) {
+    return () => undefined;
+  }
+  writeFileSync(startPolicy, "#!/bin/sh\nexit 101\n", { mode: 0o755, flag: "wx" });
+  const remove = () => rmSync(startPolicy, { force: true });
+  process.once("exit", remove);
+  return remove;
 }
 
 function sources(directory) {

@@ -141,7 +141,7 @@ function passwordLine({ passwords }: BgpPlan, { name, passwordFile }: BgpPeer): 
   if (password !== undefined) {
     return [`password "${password}";`];
   }
-  return passwordFile === undefined ? [] : ['# password "…"; left out: "fairway bgp apply" writes it'];
+  return passwordFile === undefined ? [] : ['# password left out: "fairway bgp apply" writes it'];
 }
 
 function holdLines({ holdSeconds }: BgpPeer): string[] {

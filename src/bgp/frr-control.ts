@@ -11,6 +11,7 @@ import { asObject, openVty, vtyCommand, vtyJson } from "./frr-vty.ts";
 import { IncludeFile } from "./include-file.ts";
 import type { BgpSession, RoutingDaemonPort } from "./port.ts";
 import { daemonRefused, notUnderstood, unknownSession } from "./refusals.ts";
+import { vtyshRefusal } from "./vtysh-output.ts";
 
 /**
  * Reads over the vty sockets. A configuration goes through vtysh, which knows which daemon takes which line.
@@ -102,13 +103,11 @@ export class FrrControl implements RoutingDaemonPort {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const options = { timeout: timeoutMs, killSignal: "SIGKILL", env: { PATH: "/usr/bin:/bin", LC_ALL: "C" } } as const;
     execFile("vtysh", ["--vty_socket", controlSocket, ...args], options, (error, stdout, stderr) => {
-      const said = `${stdout}\n${stderr}`;
-      // A line that FRR did not take does not always show in the exit code.
-      if (error === null && !/^(%|line \d+:)/m.test(said)) {
+      const refusal = vtyshRefusal({ said: `${stdout}\n${stderr}`, failure: error?.message });
+      if (refusal === undefined) {
         resolve();
       } else {
-        const words = said.trim() === "" ? String(error?.message) : complaint(said);
-        reject(daemonRefused("configuration refused by FRR", words));
+        reject(daemonRefused("configuration refused by FRR", refusal));
       }
     });
     return promise;
@@ -148,12 +147,4 @@ async function understood<T>(command: string, read: () => Promise<T>): Promise<T
   } catch (error) {
     throw error instanceof TypeError ? notUnderstood(`FRR to "${command}"`, error.message) : error;
   }
-}
-
-/** Lines that complain, without the passwords that other lines may hold. */
-function complaint(said: string): string {
-  return said
-    .split("\n")
-    .filter((line) => line.trim() !== "" && !line.includes(" password "))
-    .join("\n");
 }

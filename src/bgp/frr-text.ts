@@ -98,14 +98,15 @@ function routerText(plan: BgpPlan): string {
   ]);
 }
 
-function neighborLines({ passwords }: BgpPlan, peer: BgpPeer): string[] {
+function neighborLines({ passwords, localAs }: BgpPlan, peer: BgpPeer): string[] {
   const start = ` neighbor ${peer.address}`;
   const password = passwords.get(peer.name);
   return [
     `${start} remote-as ${peer.as}`,
     `${start} description ${peer.name}`,
     ...(peer.interface === undefined ? [] : [`${start} interface ${peer.interface}`]),
-    ...(peer.multihop === undefined ? [] : [`${start} ebgp-multihop ${peer.multihop}`]),
+    // FRR takes iBGP neighbors for distant anyway and refuses the word.
+    ...(peer.multihop === undefined || peer.as === localAs ? [] : [`${start} ebgp-multihop ${peer.multihop}`]),
     ...(password === undefined ? passwordHint(peer) : [`${start} password ${password}`]),
     ...(peer.holdSeconds === undefined
       ? []

@@ -88,5 +88,7 @@ export function textOf(value: unknown): string {
   if (typeof value === "string") {
     return quote(value);
   }
-  return typeof value === "number" ? String(value) : `a JSON ${Array.isArray(value) ? "array" : typeof value}`;
+  return typeof value === "number" || value === null
+    ? String(value)
+    : `a JSON ${Array.isArray(value) ? "array" : typeof value}`;
 }

@@ -1,4 +1,6 @@
-import { commandSuite, ownSessionsSuite } from "./settings-suite.ts";
+import { commandSuite, everythingSuite, ownSessionsSuite, restartSuite } from "./settings-suite.ts";
 
 commandSuite("bird");
+everythingSuite("bird");
 ownSessionsSuite("bird");
+restartSuite();

@@ -1,4 +1,5 @@
-import { commandSuite, ownSessionsSuite } from "./settings-suite.ts";
+import { commandSuite, everythingSuite, ownSessionsSuite } from "./settings-suite.ts";
 
 commandSuite("frr");
+everythingSuite("frr");
 ownSessionsSuite("frr");

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { DaemonKind } from "../../../src/bgp/settings.ts";
 import { createProgram } from "../../../src/cli/program.ts";
+import { Bird } from "../../lab/bird.ts";
 import { waitFor } from "../../lab/wait.ts";
+import { fullPlan } from "../../unit/bgp/plans.ts";
 import { ipHere } from "../kernel/sandbox.ts";
 import { deadlineMs, foreignRoutes, mark, ours, route, untilAtTor, untilEstablished } from "./expect.ts";
 import { buildWorld, peers, planOf, textOf, torAddresses, type World } from "./rig.ts";
@@ -109,6 +111,60 @@ router bgp 65011
 exit
 `,
 } as const;
+
+/** Graceful restart of BIRD, whose starter can say -R. */
+export function restartSuite(): void {
+  describe("bird on the host, killed", () => {
+    test("leaves its routes at the ToR, and has them again with those that came meanwhile", async () => {
+      await using world = await buildWorld("bird");
+      const { host, tor } = world;
+      assert.ok(host instanceof Bird);
+      await ipHere(...ours.map((prefix) => route(prefix, mark)));
+      await world.port.apply(textOf(planOf("bird")));
+      await untilEstablished(world);
+      await untilAtTor(world, ours);
+      await host.process.end("SIGKILL");
+      const lost = async (): Promise<boolean> =>
+        !/host[46] .*Established[\s\S]*host[46] .*Established/.test(await tor.ask("show", "protocols"));
+      await waitFor(lost, deadlineMs, "the ToR to notice");
+      await untilAtTor(world, ours);
+      await ipHere(route("10.244.0.9/32", mark));
+      await host.restart(true);
+      await untilEstablished(world);
+      await untilAtTor(world, [...ours, "10.244.0.9/32"]);
+    });
+  });
+}
+
+/** Every statement that a text can have. */
+export function everythingSuite(kind: DaemonKind): void {
+  describe(`${kind} with everything that a text can have`, () => {
+    test("takes every line of it, and gives up every line that the next text does not have", async () => {
+      await using world = await buildWorld(kind);
+      const full = textOf(fullPlan(kind));
+      await world.port.apply(full);
+      await world.port.apply(full);
+      const names = (await world.port.sessions()).map(({ name }) => name.replace("fairway_", ""));
+      assert.deepEqual(names.toSorted(), ["far", "tor4", "tor6"]);
+      if (kind === "frr") {
+        const running = await world.host.ask("show running-config");
+        assert.deepEqual(missingLines(full, running), []);
+        await world.port.apply(textOf(fullPlan(kind, { localAs: undefined, peers: [] })));
+        assert.doesNotMatch(await world.host.ask("show running-config"), /neighbor|redistribute|FAIRWAY-(OUT|IN|TO)/);
+      } else {
+        await world.port.apply(textOf(fullPlan(kind, { localAs: undefined, peers: [] })));
+      }
+      assert.deepEqual(await world.port.sessions(), []);
+    });
+  });
+}
+
+/** FRR drops what it does not understand and may say nothing. Activation for IPv4 is its default and is not shown. */
+function missingLines(text: string, running: string): readonly string[] {
+  const lines = (of: string): string[] => of.split("\n").map((line) => line.trim());
+  const has = new Set(lines(running));
+  return lines(text).filter((line) => !/^(!|exit|$|neighbor [\d.]+ activate$)/.test(line) && !has.has(line));
+}
 
 /** Filters from fairway, everything else from the operator. */
 export function ownSessionsSuite(kind: DaemonKind): void {
