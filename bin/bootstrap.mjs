@@ -27,14 +27,20 @@ const debianPackages = {
   iproute2: ["/sbin/ip"],
   ethtool: ["/usr/sbin/ethtool"],
   procps: ["/usr/bin/ps"],
+};
+
+/** What a pretended data centre is made of: routing daemons, a store. */
+const fabricPackages = {
   traceroute: ["/usr/bin/traceroute"],
   bird2: ["/usr/sbin/bird"],
   frr: ["/usr/lib/frr/bgpd"],
   "etcd-server": ["/usr/bin/etcd"],
+  "etcd-client": ["/usr/bin/etcdctl"],
 };
+const scriptsWithoutFabric = ["test/demo/main.ts", "bin/check.mjs"];
 
-/** Debian package → its service. The tests start these programs themselves; nobody asked for them on this machine. */
-const unwantedServices = { bird2: "bird", frr: "frr" };
+/** Debian package → its service. Scripts start these programs themselves; nobody asked for them on this machine. */
+const unwantedServices = { bird2: "bird", frr: "frr", "etcd-server": "etcd" };
 const startPolicy = "/usr/sbin/policy-rc.d";
 
 const forwardedSignals = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -51,7 +57,12 @@ async function main() {
     say("needs root for network namespaces and a Docker engine: asking sudo");
     process.exit(await runInForeground("sudo", ["env", ...keptSettings(), process.execPath, ...process.argv.slice(1)]));
   }
-  installDebianPackages();
+  installDebianPackages(debianPackages);
+  if (!scriptsWithoutFabric.includes(script)) {
+    const allowStarts = forbidStarts();
+    installDebianPackages(fabricPackages);
+    allowStarts();
+  }
   const node = pinnedNode();
   const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}` };
   process.exit(await runInForeground(node, [join(root, script), ...args], env));
@@ -88,8 +99,8 @@ function build() {
   });
 }
 
-function installDebianPackages() {
-  const missing = Object.entries(debianPackages)
+function installDebianPackages(packages) {
+  const missing = Object.entries(packages)
     .filter(([, programs]) => !programs.some((program) => existsSync(program)))
     .map(([name]) => name);
   if (missing.length === 0) {
@@ -101,13 +112,11 @@ function installDebianPackages() {
   timed(`installing Debian packages: ${missing.join(" ")}`, () => {
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
     run("apt-get", ["update", "-qq"], env);
-    const allowStarts = forbidStarts();
     // Nobody's packages are removed to make room for these.
     run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "--no-remove", ...missing], env);
     for (const [, service] of Object.entries(unwantedServices).filter(([name]) => missing.includes(name))) {
       run("update-rc.d", [service, "disable"], env);
     }
-    allowStarts();
   });
 }
 
