@@ -43,6 +43,8 @@ class Bird implements Routing {
   async prepare(text: string): Promise<void> {
     await this.#space.exec(["mkdir", "-p", BIRD_DIRECTORY]);
     this.#write(text);
+    // A daemon that ends at once leaves its reason in a log that may be gone with the space.
+    await this.#space.exec(["bird", "-p", "-c", `${BIRD_DIRECTORY}/bird.conf`]);
   }
 
   async launch(recover: boolean): Promise<void> {

@@ -145,10 +145,7 @@ test("a host with an engine is on the fabric again after a reboot", async () => 
 
 test("nothing is left of a fabric that cannot be opened", async () => {
   const before = listRecords().map(({ name }) => name);
-  await assert.rejects(
-    openFabric({ engine: false, routing: { config: "no such word;" } }),
-    /no such word|syntax error/,
-  );
+  await assert.rejects(openFabric({ engine: false, routing: { config: "no such word;" } }), /syntax error/);
   const own = listRecords().filter(({ owner, name }) => owner?.pid === process.pid && !before.includes(name));
   assert.deepEqual(own, []);
 });
@@ -229,9 +226,20 @@ async function assertCutIsNoticed(fabric: Fabric, lost: Pretended, kept: Pretend
   await fabric.host(0).cable.cut();
   const gone = await Promise.all(lost.addresses.map((address) => watch.see(address, "deleted")));
   assert.equal(gone.length, 2);
+  await assertLostByBfd(fabric);
   assert.ok(await knows(fabric.tor, kept.addresses));
   await fabric.host(0).cable.mend();
   await waitFor(() => knows(fabric.tor, lost.addresses), WITHDRAWN_DEADLINE_MS, "the routes to come back");
+}
+
+/** Not by the hold timer, which would find it out as well. */
+async function assertLostByBfd({ tor, hosts }: Fabric): Promise<void> {
+  if (tor.kind === "bird") {
+    assert.match(await tor.routing.control("show protocols all host1_4"), /Last error: +Error: BFD session down/);
+  } else {
+    const neighbor = await tor.routing.control(`show bgp neighbors ${hosts[0]?.ipv4}`);
+    assert.match(neighbor, /BFD Down/);
+  }
 }
 
 async function knows(place: Place, destinations: readonly string[]): Promise<boolean> {
