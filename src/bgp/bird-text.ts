@@ -67,7 +67,7 @@ filter fairway_export${digit} {
 
 const kernelHint = `# BIRD allows one kernel protocol per table and family, and this text leaves them to you. They need:
 #   protocol kernel {
-#     learn; persist; graceful restart; scan time 10; netlink rx buffer 16777216;
+#     learn; persist; scan time 10; netlink rx buffer 16777216;
 #     ipv4 { import filter fairway_learn4; export where source = RTS_BGP; };
 #   }
 # the same for ipv6 with fairway_learn6, and in your sessions: export filter fairway_export4.`;
@@ -76,9 +76,9 @@ function kernelProtocol(family: Family): string {
   const digit = digitOf(family);
   return `protocol kernel fairway_kernel${digit} {
   learn;
-  # Routes stay when BIRD stops, and are taken over when it starts again.
+  # Routes stay when BIRD stops. No graceful restart here: BIRD would read the kernel's routes only after it had told its
+  # neighbors that it has announced all there are, and they would drop them.
   persist;
-  graceful restart;
   scan time 10;
   # The default buffer overflows when a thousand routes come at once; what is lost waits for the next scan.
   netlink rx buffer 16777216;

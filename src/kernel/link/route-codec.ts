@@ -79,8 +79,9 @@ function flatRouteMessage(type: number, flags: number, { destination, metric, in
   header.writeUInt8(prefixLengthOf(destination), 1);
   header.writeUInt8(rt.RT_TABLE_MAIN, 4);
   header.writeUInt8(rt.RTPROT_FAIRWAY, 5);
-  // IPv6 has no scopes of routes.
-  header.writeUInt8(index !== undefined && family === "ipv4" ? rt.RT_SCOPE_LINK : rt.RT_SCOPE_UNIVERSE, 6);
+  // Not of the link's: then the host would speak to the container, in ICMP errors too, from its link-local address
+  // (fib_info_update_nhc_saddr() in net/ipv4/fib_semantics.c).
+  header.writeUInt8(rt.RT_SCOPE_UNIVERSE, 6);
   header.writeUInt8(index === undefined ? rt.RTN_UNREACHABLE : rt.RTN_UNICAST, 7);
   return message(type, NLM_F_ACK | flags, header, [
     attribute(rt.RTA_DST, toBytes(hostOf(destination))),
