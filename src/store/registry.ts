@@ -139,11 +139,12 @@ export class Registry {
       for (const endpoint of this.endpointsOf(id)) {
         this.#forgetEndpoint(endpoint);
       }
-      for (const gateway of gatewaysOf(this.#networks.get(id))) {
-        this.#byGateway.delete(gateway);
-      }
+      const network = this.#networks.get(id);
       this.#byNetwork.delete(id);
       this.#networks.delete(id);
+      for (const gateway of gatewaysOf(network)) {
+        this.#passOn(gateway);
+      }
     }
   }
 
@@ -162,6 +163,16 @@ export class Registry {
     return [...(this.#byKey.get(key) ?? [])]
       .map((id) => this.#endpoints.get(id))
       .filter((endpoint) => endpoint !== undefined);
+  }
+
+  /** A record that a failing disk kept may have the gateway of a network that came after it. */
+  #passOn(gateway: IpAddress): void {
+    const heir = this.networks().find((network) => gatewaysOf(network).includes(gateway));
+    if (heir === undefined) {
+      this.#byGateway.delete(gateway);
+    } else {
+      this.#byGateway.set(gateway, heir.id);
+    }
   }
 
   #rememberNetwork(network: Network): void {

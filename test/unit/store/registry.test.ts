@@ -6,7 +6,7 @@ import { parseInterfaceAddress } from "../../../src/model/ip.ts";
 import { Registry } from "../../../src/store/registry.ts";
 import { FakeProcess } from "../../fakes/fake-process.ts";
 import { FakeStore } from "../../fakes/fake-store.ts";
-import { endpointId, endpointOf, networkId, networkOf } from "../../fakes/requests.ts";
+import { endpointId, endpointOf, hostNetworkOf, ip, networkId, networkOf } from "../../fakes/requests.ts";
 
 const ids = (endpoints: readonly Endpoint[]): string[] => endpoints.map(({ id }) => id).sort();
 
@@ -32,6 +32,24 @@ describe("the registry", () => {
     assert.deepEqual(registry.endpointsAt(networkId(1), [undefined, endpointOf().ipv4]), []);
     registry.deleteEndpoint(endpointId(1));
     registry.deleteNetwork(networkId(1));
+  });
+
+  test("a gateway stays its network's when an older record that had it, too, goes", () => {
+    for (const numbers of [
+      [1, 2],
+      [2, 1],
+    ]) {
+      const store = new FakeStore();
+      for (const number of numbers) {
+        store.putNetwork({ ...hostNetworkOf({}, 7), id: networkId(number) });
+      }
+      const registry = new Registry(store);
+      registry.deleteNetwork(networkId(1));
+      assert.equal(registry.networkAt(ip("169.254.80.7"))?.id, networkId(2));
+      assert.equal(registry.networkAt(ip("fe80::fa17:0:7"))?.id, networkId(2));
+      registry.deleteNetwork(networkId(2));
+      assert.equal(registry.networkAt(ip("169.254.80.7")), undefined);
+    }
   });
 
   test("keeps addresses of different networks apart, and finds an endpoint once by both of its own", () => {
