@@ -102,11 +102,12 @@ export class Workshop {
     if (endpoint === undefined) {
       return;
     }
+    // Once the record is gone, nothing keeps the network's.
+    const network = this.registry.network(endpoint.networkId);
     this.joinedHere.delete(id);
     this.recordInAnyCase(() => this.registry.deleteEndpoint(id));
     await this.unpublish(endpoint);
     await this.unclaim(endpoint);
-    const network = this.registry.network(endpoint.networkId);
     await this.applier.applyAll([
       { do: "deleteLinks", names: [endpoint.hostIf] },
       { do: "changeElements", add: [], remove: network === undefined ? [] : planAttachmentElements(network, endpoint) },
