@@ -21,8 +21,13 @@ export type FakeLink =
   | { readonly kind: "bridge"; readonly spec: BridgeSpec }
   | { readonly kind: "veth"; readonly spec: VethSpec; bridge: string | undefined; sandboxKey: string | undefined }
   /** A pair without a bridge. */
-  | { readonly kind: "share"; readonly spec: NextHopLinkSpec; sandboxKey: string | undefined }
+  | { readonly kind: "share"; readonly spec: NextHopLinkSpec; sandboxKey: string | undefined; isDown?: true }
   | { readonly kind: "foreign"; readonly what: string };
+
+export interface FakeFlatRoute {
+  readonly destination: Prefix;
+  readonly metric: number;
+}
 
 /** The interfaces of one host, with the peer of a veth pair as part of it. Checks what the kernel would check. */
 export class FakeLinks implements LinkPort {
@@ -36,7 +41,7 @@ export class FakeLinks implements LinkPort {
     { address: parseIpAddress("198.51.100.1"), device: "eth1" },
   ];
   /** Routes into pairs whose containers have flat addresses, by host side. */
-  readonly flatRoutes = new Map<string, { readonly destination: Prefix; readonly metric: number }[]>();
+  readonly flatRoutes = new Map<string, FakeFlatRoute[]>();
   readonly monitor = new FakeLinkMonitor();
   readonly #doomed = new Set<string>();
   #held = false;
@@ -94,15 +99,33 @@ export class FakeLinks implements LinkPort {
     this.#finish(spec.host);
     this.#replaceLeftover(spec);
     const clash = spec.targets.find((standIn) => this.#leadsTo(standIn) !== undefined);
-    if (clash !== undefined) {
+    if (clash !== undefined && spec.flatMetric === undefined) {
       throw new Error(`${clash} leads to ${this.#leadsTo(clash)} already`);
     }
     this.links.set(spec.host, { kind: "share", spec, sandboxKey: undefined });
-    if (spec.flatMetric !== undefined) {
-      const metric = spec.flatMetric;
-      const routes = spec.targets.map((target) => ({ destination: prefixOf(wholeAddress(target)), metric }));
-      this.flatRoutes.set(spec.host, routes);
+    for (const target of spec.flatMetric === undefined ? [] : spec.targets) {
+      this.addFlatRoute(spec.host, { destination: prefixOf(wholeAddress(target)), metric: spec.flatMetric ?? 0 });
     }
+  }
+
+  /** Set down by us, and not made again since. */
+  isDown(name: string): boolean {
+    const link = this.links.get(name);
+    return link?.kind === "share" && link.isDown === true;
+  }
+
+  /** Takes the place of an equal one, whichever pair that leads into. */
+  addFlatRoute(device: string, route: FakeFlatRoute): void {
+    if (!this.links.has(device) || this.isDown(device)) {
+      return;
+    }
+    for (const [other, routes] of this.flatRoutes) {
+      const left = routes.filter(
+        ({ destination, metric }) => destination !== route.destination || metric !== route.metric,
+      );
+      this.flatRoutes.set(other, left);
+    }
+    this.flatRoutes.set(device, [...(this.flatRoutes.get(device) ?? []), route]);
   }
 
   async setDown(names: readonly IfName[]): Promise<void> {
@@ -112,6 +135,7 @@ export class FakeLinks implements LinkPort {
         throw new Error(`asked to set ${name} down, which is not ours`);
       }
       if (link?.kind === "share") {
+        link.isDown = true;
         this.flatRoutes.delete(name);
       }
     }
@@ -183,7 +207,17 @@ export class FakeLinks implements LinkPort {
           }))
         : [],
     );
-    return [...this.routes, ...own];
+    const flat = [...this.flatRoutes].flatMap(([device, routes]) =>
+      routes.map(({ destination, metric }) => ({
+        family: familyOf(destination),
+        destination,
+        device,
+        onLink: true,
+        priority: metric,
+        maker: "fairway" as const,
+      })),
+    );
+    return [...this.routes, ...own, ...flat];
   }
 
   /** Keeps deletions waiting until `release`. */

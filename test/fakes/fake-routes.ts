@@ -5,10 +5,15 @@ import type { FakeLinks } from "./fake-links.ts";
 /** Routes of ours in one host's main table. Those with a device belong to it and go with it. */
 export class FakeRoutes implements RoutePort {
   readonly unreachable = new Map<string, RouteSpec>();
+  readonly foreign: RouteSpec[] = [];
   readonly #links: FakeLinks;
 
   constructor(links: FakeLinks) {
     this.#links = links;
+  }
+
+  addForeign(route: RouteSpec): void {
+    this.foreign.push(route);
   }
 
   async add(routes: readonly RouteSpec[]): Promise<void> {
@@ -16,9 +21,8 @@ export class FakeRoutes implements RoutePort {
       const { destination, metric, device } = requireMetric(route);
       if (device === undefined) {
         this.unreachable.set(keyOf(route), route);
-      } else if (this.#links.links.has(device)) {
-        await this.remove([route]);
-        this.#links.flatRoutes.set(device, [...(this.#links.flatRoutes.get(device) ?? []), { destination, metric }]);
+      } else {
+        this.#links.addFlatRoute(device, { destination, metric });
       }
     }
   }

@@ -9,7 +9,7 @@ import type {
 import type { Endpoint, PortRequest, Protocol } from "../../src/model/endpoint.ts";
 import { parseEndpointId, parseMac, parseNetworkId } from "../../src/model/ids.ts";
 import { type IpAddress, parseInterfaceAddress, parseIpAddress, parsePrefix } from "../../src/model/ip.ts";
-import type { BridgeNetwork, HostNetwork } from "../../src/model/network.ts";
+import type { BridgeNetwork, HostNetwork, RoutedNetwork } from "../../src/model/network.ts";
 import { bridgeName, hostIfName, sandboxIfName } from "../../src/plan/names.ts";
 
 export const networkId = (number: number): ReturnType<typeof parseNetworkId> => parseNetworkId(hexId("a", number));
@@ -121,6 +121,71 @@ export function hostNetworkOf(more: Partial<HostNetwork> = {}, number = 1): Host
     sharedIpv6: ip("2001:db8::10"),
     ...more,
   };
+}
+
+/** A network of flat addresses: 10.20.n.0/24, and fd00:20:n::/64 with `ipv6`. */
+export function routedNetworkRequest(
+  number = 1,
+  options: Readonly<Record<string, string>> = {},
+  more: Parameters<typeof networkRequest>[1] = {},
+): CreateNetworkRequest {
+  const { v4 = true, v6 = false } = more;
+  return {
+    ...networkRequest(number, {
+      ipv4: v4 ? [poolData(`10.20.${number}.0/24`, `10.20.${number}.1/24`)] : [],
+      ipv6: v6 ? [poolData(`fd00:20:${number}::/64`, `fd00:20:${number}::1/64`)] : [],
+      ...more,
+    }),
+    options: new Map(Object.entries({ mode: "routed", ...options })),
+  };
+}
+
+/** Endpoint n has host number n + 1 in its network. */
+export function routedEndpointRequest(
+  number = 1,
+  network = 1,
+  more: Parameters<typeof endpointRequest>[2] = {},
+): CreateEndpointRequest {
+  const { v4 = true, v6 = false } = more;
+  return endpointRequest(number, network, {
+    ...(v4 ? { ipv4: parseInterfaceAddress(`10.20.${network}.${number + 1}/24`) } : {}),
+    ...(v6 ? { ipv6: parseInterfaceAddress(`fd00:20:${network}::${(number + 1).toString(16)}/64`) } : {}),
+    ...more,
+  });
+}
+
+export function routedNetworkOf(more: Partial<RoutedNetwork> = {}, number = 1): RoutedNetwork {
+  return {
+    mode: "routed",
+    id: networkId(number),
+    state: "ready",
+    internal: false,
+    ipv4: [{ subnet: parsePrefix(`10.20.${number}.0/24`) }],
+    ipv6: [{ subnet: parsePrefix(`fd00:20:${number}::/64`) }],
+    ifNamePrefix: "eth",
+    mtu: 1500,
+    gatewayIpv4: ip(`169.254.80.${number}`),
+    gatewayIpv6: ip(`fe80::fa17:0:${number.toString(16)}`),
+    icc: true,
+    reachable: "published",
+    announce: "block",
+    egressNat: false,
+    flatSpace: [],
+    ...more,
+  };
+}
+
+/** As the engine's own address management has them: with the length of the subnet. */
+export function routedEndpointOf(more: Partial<Endpoint> = {}, number = 1, network = 1): Endpoint {
+  return endpointOf(
+    {
+      ipv4: parseInterfaceAddress(`10.20.${network}.${number + 1}/24`),
+      ipv6: parseInterfaceAddress(`fd00:20:${network}::${(number + 1).toString(16)}/64`),
+      ...more,
+    },
+    number,
+    network,
+  );
 }
 
 export function sandboxKey(sandbox: number): string {

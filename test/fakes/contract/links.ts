@@ -4,8 +4,9 @@ import type { Endpoint } from "../../../src/model/endpoint.ts";
 import { parseIfName } from "../../../src/model/ids.ts";
 import { parseInterfaceAddress } from "../../../src/model/ip.ts";
 import { planBridge, planBridgePort } from "../../../src/plan/bridge.ts";
+import { planFlatLink } from "../../../src/plan/routed.ts";
 import { planSharedLink } from "../../../src/plan/share.ts";
-import { endpointOf, hostNetworkOf, networkOf } from "../requests.ts";
+import { endpointOf, hostNetworkOf, networkOf, routedEndpointOf, routedNetworkOf } from "../requests.ts";
 import type { OpenSubject } from "./subject.ts";
 
 const quiet = { bridgedIpv4Filtered: false, bridgedIpv6Filtered: false };
@@ -15,6 +16,7 @@ const veth = planBridgePort(network, endpointOf(), quiet);
 const hostNetwork = hostNetworkOf();
 const share = planSharedLink(hostNetwork, endpointOf({ ...bothFamilies(), standIn: 7 }, 3));
 const secondShare = planSharedLink(hostNetwork, endpointOf({ ...bothFamilies(), standIn: 8 }, 4));
+const flat = planFlatLink(routedNetworkOf(), routedEndpointOf({}, 1));
 const secondVeth = planBridgePort(network, endpointOf({}, 2), quiet);
 
 /** What links do, whoever does it. */
@@ -183,6 +185,45 @@ export function linksContract(open: OpenSubject): void {
       await links.addNextHopLink(share);
       await links.settled();
       assert.equal(await links.isPresent(share.host), true);
+    });
+
+    test("a pair of a flat address comes, is replaced when it is a leftover, and goes as a whole", async () => {
+      await using subject = await open();
+      const { links } = subject.kernel;
+      await links.addNextHopLink(flat);
+      await links.addNextHopLink({ ...flat, mtu: 1400 });
+      assert.deepEqual(await links.listOwned(), [
+        { name: flat.host, alias: flat.alias, kind: "veth", peerIsHome: true },
+      ]);
+      assert.equal(await links.foreignLink(flat.host), undefined);
+      const hops = (await links.listRoutes()).filter(
+        ({ device, maker }) => device === flat.host && maker === "fairway",
+      );
+      assert.deepEqual(hops.map(({ destination, onLink, maker }) => [destination, onLink, maker]).sort(), [
+        ["10.20.1.2/32", true, "fairway"],
+        ["fd00:20:1::2/128", true, "fairway"],
+      ]);
+      links.deleteLater([flat.host]);
+      await links.settled();
+      assert.deepEqual([await links.isPresent(flat.host), await links.isPresent(flat.sandbox)], [false, false]);
+    });
+
+    test("a pair that is set down is still there, without its routes, and can be replaced and deleted", async () => {
+      await using subject = await open();
+      const { links } = subject.kernel;
+      const routes = async (): Promise<number> =>
+        (await links.listRoutes()).filter(({ device, maker }) => device === flat.host && maker !== undefined).length;
+      await links.addNextHopLink(flat);
+      assert.equal(await routes(), 2);
+      await links.setDown([flat.host]);
+      await links.setDown([flat.host, parseIfName("fwv0", "interface")]);
+      assert.deepEqual([await links.isPresent(flat.host), await routes()], [true, 0]);
+      await links.addNextHopLink(flat);
+      assert.equal(await routes(), 2);
+      await links.setDown([flat.host]);
+      links.deleteLater([flat.host]);
+      await links.settled();
+      assert.deepEqual(await links.listOwned(), []);
     });
 
     test("the host's addresses are those of its devices, and none of a pair's or of a device that is not there", async () => {
