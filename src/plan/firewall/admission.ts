@@ -6,9 +6,10 @@ import {
   type FamilyTerms,
   families,
   fromBridge,
+  fromElsewhere,
   fromFlat,
-  fromOthers,
   fromOurs,
+  notFromBridge,
   published,
   toBridge,
   toFlat,
@@ -32,7 +33,9 @@ export function inputChain(): NftChain {
     },
   ]);
   const hook = { type: "filter", hook: "input", priority: priorities.filter } as const;
-  return { name: "input", hook, rules: [unlessFromOurs, ...rules] };
+  // IPv6 may choose the address of any bridge for what the host calls (RFC 6724), and is answered there.
+  const answers: NftRule = { match: [answered], action: { verdict: "accept" } };
+  return { name: "input", hook, rules: [unlessFromOurs, answers, ...rules] };
 }
 
 /**
@@ -122,16 +125,17 @@ export function toFlatChain(): NftChain {
     name: "to_flat",
     rules: [
       fromInternal,
-      // A neighbour on the wire that calls itself one of our containers.
+      // A neighbour on the wire, or on a bridge, that calls itself one of our containers.
       ...families.map(
         ({ digit, saddr }): NftRule => ({
-          match: [fromOthers, { select: [saddr], in: `local${digit}` }],
+          match: [fromElsewhere, { select: [saddr], in: `local${digit}` }],
           action: { verdict: "drop" },
           counter: true,
         }),
       ),
       { match: [answered], action: { verdict: "accept" } },
-      ...peerRules,
+      // What a bridge of ours lets its containers say is no proof that they are of this network.
+      ...peerRules.map((rule): NftRule => ({ ...rule, match: [notFromBridge, ...rule.match] })),
       ...[
         { match: [fromFlat, { select: ["iifname"], in: "internal" }] as const },
         { match: [{ select: ["oifname"], in: "internal" }] as const },

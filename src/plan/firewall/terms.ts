@@ -48,6 +48,9 @@ export const toOurs: NftMatch = { select: "oifgroup", group: linkGroups.value, m
 export const fromBridge: NftMatch = { select: "iifgroup", group: linkGroup };
 export const toBridge: NftMatch = { select: "oifgroup", group: linkGroup };
 export const fromFlat: NftMatch = { select: "iifgroup", group: flatLinkGroup };
+/** Only from there is a source known to be true, see guard. */
+export const fromElsewhere: NftMatch = { select: "iifgroup", group: flatLinkGroup, negate: true };
+export const notFromBridge: NftMatch = { select: "iifgroup", group: linkGroup, negate: true };
 export const toFlat: NftMatch = { select: "oifgroup", group: flatLinkGroup };
 /** Base chains see every packet of the host: what is not ours leaves them at once. */
 export const unlessFromOurs: NftRule = { match: [fromOthers], action: { verdict: "return" } };

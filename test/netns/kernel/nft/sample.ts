@@ -1,6 +1,6 @@
 import type { NftElement, Ruleset } from "../../../../src/plan/ruleset.ts";
 
-/** One container 10.88.0.2, fd00:88::2 on bridge br0, with all that a network can have; at most one key per hash set. */
+/** One container 10.88.0.2, fd00:88::2 on bridge br0, with all that a network can have, and one with flat addresses; at most one key per hash set. */
 export const sampleElements: readonly NftElement[] = [
   { set: "uplinks", key: ["up0"] },
   { set: "intra", key: ["br0", "br0"], data: "accept" },
@@ -20,6 +20,60 @@ export const sampleElements: readonly NftElement[] = [
   { set: "own_gateway6", key: ["br0", "fd00:88::1"] },
   { set: "hairpin6", key: [{ from: "fd00:88::", to: "fd00:88::ffff:ffff:ffff:ffff" }, "fd00:88::2"] },
   { set: "snat6", key: ["br0"], data: ["2001:db8::77"] },
+  { set: "source4", key: ["fwv0", "10.20.1.2"] },
+  { set: "local4", key: ["10.20.1.2"] },
+  {
+    set: "peers4",
+    key: [
+      { from: "10.20.1.0", to: "10.20.1.255" },
+      { from: "10.20.1.0", to: "10.20.1.255" },
+    ],
+  },
+  { set: "open4", key: ["10.20.1.2"] },
+  { set: "reachable4", key: ["10.20.1.2", "tcp", 80] },
+  { set: "reachable_range4", key: ["10.20.1.2", "udp", { from: 7000, to: 7009 }] },
+  { set: "renumbered4", key: ["10.20.1.2", "tcp", 8081], data: ["10.20.1.2", 81] },
+  {
+    set: "egress4",
+    key: [
+      { from: "10.20.1.0", to: "10.20.1.255" },
+      { from: "0.0.0.0", to: "255.255.255.255" },
+    ],
+  },
+  {
+    set: "flat4",
+    key: [
+      { from: "10.20.1.0", to: "10.20.1.255" },
+      { from: "10.0.0.0", to: "10.255.255.255" },
+    ],
+  },
+  { set: "source6", key: ["fwv0", "fd00:20:1::2"] },
+  { set: "local6", key: ["fd00:20:1::2"] },
+  {
+    set: "peers6",
+    key: [
+      { from: "fd00:20:1::", to: "fd00:20:1:0:ffff:ffff:ffff:ffff" },
+      { from: "fd00:20:1::", to: "fd00:20:1:0:ffff:ffff:ffff:ffff" },
+    ],
+  },
+  { set: "open6", key: ["fd00:20:1::2"] },
+  { set: "reachable6", key: ["fd00:20:1::2", "tcp", 80] },
+  { set: "reachable_range6", key: ["fd00:20:1::2", "udp", { from: 7000, to: 7009 }] },
+  { set: "renumbered6", key: ["fd00:20:1::2", "tcp", 8081], data: ["fd00:20:1::2", 81] },
+  {
+    set: "egress6",
+    key: [
+      { from: "fd00:20:1::", to: "fd00:20:1:0:ffff:ffff:ffff:ffff" },
+      { from: "::", to: "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
+    ],
+  },
+  {
+    set: "flat6",
+    key: [
+      { from: "fd00:20:1::", to: "fd00:20:1:0:ffff:ffff:ffff:ffff" },
+      { from: "fc00::", to: "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
+    ],
+  },
 ];
 
 /** What the firewall does not use (yet) and the codec can do. */
