@@ -121,3 +121,14 @@ export function askHere(
 export function ipHere(...lines: readonly string[]): Promise<string> {
   return run(["ip", "-batch", "-"], { stdin: lines.join("\n") });
 }
+
+/** The sandbox's first interface has one more address while `act` goes on. */
+export async function withAddress(sandbox: Sandbox, address: string, act: () => Promise<void>): Promise<void> {
+  const place = address.includes(":") ? "/128 dev eth0" : "/32 dev eth0";
+  await sandbox.ip(`addr add ${address}${place}${address.includes(":") ? " nodad" : ""}`);
+  try {
+    await act();
+  } finally {
+    await sandbox.ip(`addr del ${address}${place}`);
+  }
+}

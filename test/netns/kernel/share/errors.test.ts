@@ -5,11 +5,12 @@ import type { Family } from "../../../../src/model/ip.ts";
 import type { NftElement } from "../../../../src/plan/ruleset.ts";
 import { standInOf } from "../../../../src/plan/stand-in.ts";
 import { waitFor } from "../../../lab/wait.ts";
+import { far, narrowMtuBytes } from "../far.ts";
 import { addresses } from "../host.ts";
-import { hasRightHeaderChecksum, hasRightIcmpChecksum, isIcmpError, parsePacket, quotedBy } from "../packet.ts";
-import { askHere, ipHere, type Sandbox } from "../sandbox.ts";
+import { checkError, pathMtu } from "../icmp.ts";
+import { askHere, ipHere } from "../sandbox.ts";
 import { openTap } from "../tap.ts";
-import { buildSharedWorld, far, narrowMtuBytes, type SharedWorld } from "./world.ts";
+import { buildSharedWorld, type SharedWorld } from "./world.ts";
 
 const { host, client } = addresses;
 const closedPort = 9;
@@ -35,39 +36,6 @@ before(async () => {
 });
 
 after(() => world[Symbol.asyncDispose]());
-
-/** What the namespace knows of the path between two addresses; undefined: nothing. */
-async function pathMtu(sandbox: Sandbox, address: string, from: string): Promise<number | undefined> {
-  const [route] = JSON.parse(await sandbox.exec("ip", "-json", "route", "get", address, "from", from)) as {
-    metrics?: { mtu?: number }[];
-  }[];
-  return route?.metrics?.[0]?.mtu;
-}
-
-interface Quote {
-  /** Who is told. */
-  readonly teller: string;
-  readonly told: string;
-  readonly from: string;
-  readonly to: string;
-}
-
-/** Waits for the error, as the told one receives it, and looks at every byte that translation may have spoilt. */
-async function checkError(packets: ReturnType<typeof openTap>, wanted: Quote, act: () => Promise<void>): Promise<void> {
-  await using tap = await packets;
-  await act();
-  const isWanted = (bytes: Buffer): boolean => isIcmpError(bytes) && quotedBy(bytes).destination === wanted.to;
-  const error = await tap.find(`an ICMP error about ${wanted.to}`, isWanted);
-  const packet = parsePacket(error);
-  const quoted = quotedBy(error);
-  assert.deepEqual(
-    { teller: packet?.source, told: packet?.destination, from: quoted.source, to: quoted.destination },
-    wanted,
-  );
-  assert.ok(hasRightHeaderChecksum(error), "checksum of the header");
-  assert.ok(hasRightIcmpChecksum(error), "checksum of the message");
-  assert.ok(hasRightHeaderChecksum(quoted.bytes), "checksum of the quoted header");
-}
 
 for (const family of ["ipv4", "ipv6"] as const satisfies readonly Family[]) {
   describe(family, () => {

@@ -5,11 +5,12 @@ import type { Family } from "../../../../src/model/ip.ts";
 import type { NftElement } from "../../../../src/plan/ruleset.ts";
 import { standInOf } from "../../../../src/plan/stand-in.ts";
 import { run } from "../../../lab/exec.ts";
+import { far } from "../far.ts";
 import { addresses, writeSysctl } from "../host.ts";
 import { parsePacket } from "../packet.ts";
-import { ipHere, Sandbox } from "../sandbox.ts";
+import { ipHere, Sandbox, withAddress } from "../sandbox.ts";
 import { openTap } from "../tap.ts";
-import { buildSharedWorld, far, type SharedWorld, sharedNetwork } from "./world.ts";
+import { buildSharedWorld, type SharedWorld, sharedNetwork } from "./world.ts";
 
 const { host, client, gateway, second } = addresses;
 const quick = { timeoutMs: 400 };
@@ -54,16 +55,6 @@ async function dropped(family: Family): Promise<number> {
     family === "ipv4" ? /(ip saddr 240\S+|nfproto ipv4) counter/ : /(ip6 saddr fd66\S+|nfproto ipv6) counter/;
   const counts = text.split("\n").filter((line) => mark.test(line));
   return counts.reduce((sum, line) => sum + Number(/packets (\d+)/.exec(line)?.[1]), 0);
-}
-
-async function withAddress(sandbox: Sandbox, address: string, act: () => Promise<void>): Promise<void> {
-  const nodad = address.includes(":") ? "/128 dev eth0 nodad" : "/32 dev eth0";
-  await sandbox.ip(`addr add ${address}${nodad}`);
-  try {
-    await act();
-  } finally {
-    await sandbox.ip(`addr del ${address}${nodad.replace(" nodad", "")}`);
-  }
 }
 
 for (const family of ["ipv4", "ipv6"] as const satisfies readonly Family[]) {

@@ -11,8 +11,9 @@ import { createFakeLog } from "../../../fakes/fake-log.ts";
 import { ip } from "../../../fakes/requests.ts";
 import { run } from "../../../lab/exec.ts";
 import { addresses } from "../host.ts";
+import { moveIn } from "../move-in.ts";
 import { ipHere, Sandbox } from "../sandbox.ts";
-import { moveIn, sharedNetwork, shareOf } from "./world.ts";
+import { sharedNetwork, shareOf } from "./world.ts";
 
 const { host } = addresses;
 const table = sandboxTable(sharedNetwork.gatewayIpv4);

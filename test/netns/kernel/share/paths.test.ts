@@ -1,9 +1,10 @@
 /** Who reaches whom when containers share the host's address, and whom the called one sees. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { far } from "../far.ts";
 import { addresses } from "../host.ts";
 import { askHere, Sandbox } from "../sandbox.ts";
-import { buildSharedWorld, far, type SharedWorld } from "./world.ts";
+import { buildSharedWorld, type SharedWorld } from "./world.ts";
 
 const { host, client, first } = addresses;
 const loopback = { ipv4: "127.0.0.1", ipv6: "::1" } as const;

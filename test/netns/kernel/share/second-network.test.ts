@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { NftElement } from "../../../../src/plan/ruleset.ts";
 import { standInOf } from "../../../../src/plan/stand-in.ts";
+import { far } from "../far.ts";
 import { addresses } from "../host.ts";
 import { ipHere, Sandbox } from "../sandbox.ts";
-import { buildSharedWorld, far, type SharedWorld } from "./world.ts";
+import { buildSharedWorld, type SharedWorld } from "./world.ts";
 
 const { host, client, gateway, first, second } = addresses;
 const onBridge = { ipv4: "10.88.0.9", ipv6: "fd00:88::9" } as const;

@@ -13,14 +13,10 @@ import { standInOf } from "../../../../src/plan/stand-in.ts";
 import { planEndpointElements, planNetworkElements } from "../../../../src/plan/wishes.ts";
 import { createFakeLog } from "../../../fakes/fake-log.ts";
 import { endpointOf, hostNetworkOf, ip } from "../../../fakes/requests.ts";
-import { addresses, buildSmallWorld, type SmallWorld, writeSysctl } from "../host.ts";
-import { ipHere, Sandbox } from "../sandbox.ts";
-
-/** Behind the client, which is its router. */
-export const far = { ipv4: "198.51.100.9", ipv6: "2001:db8:5::9" } as const;
-const farGateway = { ipv4: "198.51.100.1", ipv6: "2001:db8:5::1" } as const;
-/** Packets to the far one must not be larger than this, and only the router knows. */
-export const narrowMtuBytes = 1300;
+import { addFarSide } from "../far.ts";
+import { addresses, buildSmallWorld, type SmallWorld } from "../host.ts";
+import { moveIn } from "../move-in.ts";
+import { Sandbox } from "../sandbox.ts";
 
 export const sharedNetwork = hostNetworkOf({
   sharedIpv4: ip(addresses.host.ipv4),
@@ -66,26 +62,6 @@ export async function buildSharedWorld(
   return { ...small, kernel, far: farSandbox, shop, mail, [Symbol.asyncDispose]: () => built.disposeAsync() };
 }
 
-async function addFarSide(router: Sandbox, farSandbox: Sandbox): Promise<void> {
-  await router.ip(
-    `link add far0 mtu ${narrowMtuBytes} type veth peer name eth0 mtu 1500 netns ${farSandbox.pid}`,
-    `addr add ${farGateway.ipv4}/24 dev far0`,
-    `addr add ${farGateway.ipv6}/64 dev far0 nodad`,
-    "link set far0 up",
-  );
-  await router.exec("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1");
-  await farSandbox.ip(
-    `addr add ${far.ipv4}/24 dev eth0`,
-    `addr add ${far.ipv6}/64 dev eth0 nodad`,
-    "link set eth0 up",
-    `route add default via ${farGateway.ipv4}`,
-    `route add ::/0 via ${farGateway.ipv6}`,
-  );
-  await ipHere(`route add default via ${addresses.client.ipv4}`, `route add ::/0 via ${addresses.client.ipv6}`);
-  // Asked for strictly by many a distribution.
-  writeSysctl("net/ipv4/conf/up0/rp_filter", "1");
-}
-
 /** Number n is known to the host by stand-in n, and claims these ports for tcp and udp. */
 export function shareOf(number: number, ports: readonly number[]): Endpoint {
   const { ipv4, ipv6 } = addresses.host;
@@ -127,18 +103,4 @@ export async function plugInShare(
   await moveIn(network, joined, sandbox);
   assert.equal(await kernel.sandboxes.furnish(planFurnishing(network, joined)), true);
   return joined;
-}
-
-/** The engine's part. */
-export async function moveIn(network: HostNetwork, endpoint: Endpoint, sandbox: Sandbox): Promise<void> {
-  await ipHere(`link set ${endpoint.sandboxIf} netns ${sandbox.pid}`);
-  await sandbox.ip(
-    `link set ${endpoint.sandboxIf} name eth0`,
-    `addr add ${endpoint.ipv4} dev eth0`,
-    `addr add ${endpoint.ipv6} dev eth0 nodad`,
-    "link set eth0 up",
-    `route add ${network.gatewayIpv4} dev eth0`,
-    `route add default via ${network.gatewayIpv4}`,
-    `route add ::/0 via ${network.gatewayIpv6} dev eth0`,
-  );
 }
