@@ -147,9 +147,13 @@ function leadsThere(claim: Publication, { protocol, address, first, last, contai
 
 function siblingPublications(context: DriverContext, { id, sandboxKey }: Endpoint): Publication[] {
   const siblings = sandboxKey === undefined ? [] : context.workshop.registry.endpointsIn(sandboxKey);
-  return siblings
-    .filter((other) => other.id !== id)
-    .flatMap(({ publications, claims = [] }) => [...claims, ...publications]);
+  return (
+    siblings
+      .filter((other) => other.id !== id)
+      .flatMap(({ publications, claims = [] }) => [...claims, ...publications])
+      // A port of the container's own address takes none of the host's.
+      .filter(({ isOwn }) => isOwn !== true)
+  );
 }
 
 /** On a bridge only: with the host's address, an answer visits the packet filter once. */

@@ -75,7 +75,9 @@ export function holdingEndpoint(registry: Registry, { claim, address, port }: Cl
   const wanted = { protocol: claim.protocol, address, port };
   return registry
     .endpoints()
-    .find(({ publications, claims = [] }) => [...claims, ...publications].some((one) => collides(one, wanted)));
+    .find(({ publications, claims = [] }) =>
+      [...claims, ...publications].some((one) => one.isOwn !== true && collides(one, wanted)),
+    );
 }
 
 function holderOf(context: DriverContext, conflict: ClaimConflict): string {
