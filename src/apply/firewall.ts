@@ -60,6 +60,10 @@ export class Firewall {
   }
 
   async #change(change: ElementChange): Promise<void> {
+    if (!this.#installed && change.add.length === 0) {
+      // The last network may have gone meanwhile, and its tables with it.
+      return;
+    }
     if (!this.#installed || !this.#isCertain) {
       await this.#install();
       return;

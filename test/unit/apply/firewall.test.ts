@@ -64,6 +64,16 @@ describe("the firewall", () => {
     assert.deepEqual(seen, []);
   });
 
+  test("brings no tables to take elements out of them", async () => {
+    const { nft, firewall } = bench([]);
+    await firewall.change({ add: [], remove: [bridge("fwb1")] });
+    await firewall.install();
+    await firewall.remove();
+    await firewall.change({ add: [], remove: [bridge("fwb1")] });
+    assert.equal(nft.isInstalled, false);
+    assert.equal(nft.transactions.filter(({ kind }) => kind === "install").length, 1);
+  });
+
   test("repairs tables that are gone, but only where there should be some", async () => {
     const { nft, firewall, drifts: seen } = bench([bridge("fwb1")]);
     await firewall.repair();
