@@ -195,3 +195,31 @@ test("ip link show fwb0", () => {
 test("ip -6 route show table all", () => {
   assertBytes(routeCodec.dumpRoutes("ipv6"), "1c000000 1a00 0103 00000000 00000000", "0a000000 00000000 00000000");
 });
+
+test("ip link set … alias … addrgenmode none up, for a pair of a flat address", () => {
+  assertBytes(
+    codec.activateFlat({ index: 3, alias: "fairway:e", ipv6: true }),
+    "40000000 1300 0500 00000000 00000000",
+    "00000000 03000000 01000000 01000000",
+    "0e00 1400 666169727761793a6500 0000",
+    "1000 1a80 0c00 0a80 0500 0800 01000000",
+  );
+});
+
+test("the same on a kernel without IPv6", () => {
+  assertBytes(
+    codec.activateFlat({ index: 3, alias: "fairway:e", ipv6: false }),
+    "30000000 1300 0500 00000000 00000000",
+    "00000000 03000000 01000000 01000000",
+    "0e00 1400 666169727761793a6500 0000",
+  );
+});
+
+test("ip link set fwv0 down", () => {
+  assertBytes(
+    codec.setLinkDown("fwv0"),
+    "2c000000 1300 0500 00000000 00000000",
+    "00000000 00000000 00000000 01000000",
+    "0900 0300 66777630 00000000",
+  );
+});

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import * as codec from "../../../../src/kernel/link/codec.ts";
 import { NextHopLinks } from "../../../../src/kernel/link/next-hop-links.ts";
-import { addLoopbackRoute, addNeighbour, addRoute } from "../../../../src/kernel/link/route-codec.ts";
+import { addFlatRoute, addLoopbackRoute, addNeighbour, addRoute } from "../../../../src/kernel/link/route-codec.ts";
 import { Rtnetlink } from "../../../../src/kernel/link/rtnetlink.ts";
 import { parseMac } from "../../../../src/model/ids.ts";
-import { parseInterfaceAddress } from "../../../../src/model/ip.ts";
-import { aliasPrefix, shareLinkGroup } from "../../../../src/plan/names.ts";
+import { parseInterfaceAddress, parsePrefix } from "../../../../src/model/ip.ts";
+import { aliasPrefix, flatLinkGroup, shareLinkGroup } from "../../../../src/plan/names.ts";
 import type { NextHopLinkSpec } from "../../../../src/plan/specs.ts";
 import { FakeNetlink } from "../../../fakes/fake-netlink.ts";
 import { FakeSysctls } from "../../../fakes/fake-sysctls.ts";
@@ -62,6 +62,23 @@ describe("a pair without a bridge", () => {
       addNeighbour({ address: standIn6, mac: sandboxMac, index: 7 }),
       addRoute({ destination: standIn6, gateway: standIn6, index: 7 }),
       addLoopbackRoute(7),
+    ]);
+  });
+
+  test("with a flat address: routes of the metric that was asked for, and nothing of the host's loopback", async () => {
+    const flat = { ...dual, targets: [ip("10.20.1.2"), ip("fd00:20:1::2")], group: flatLinkGroup, flatMetric: 9910 };
+    await shares.add(flat);
+    const [created, ...configuration] = kernel.sent;
+    assert.ok(created?.includes(Buffer.from([0x1b, 0xfa, 0, 0])), "in its group from the beginning");
+    const [four, six] = [parsePrefix("10.20.1.2/32"), parsePrefix("fd00:20:1::2/128")];
+    assert.deepEqual(configuration, [
+      codec.activateFlat({ index: 7, alias: only4.alias, ipv6: true }),
+      codec.addLinkAddress(7, parseInterfaceAddress("169.254.80.1/32")),
+      codec.addAddress(7, parseInterfaceAddress("fe80::fa17:0:1/128")),
+      addNeighbour({ address: ip("10.20.1.2"), mac: sandboxMac, index: 7 }),
+      addFlatRoute({ destination: four, metric: 9910, index: 7 }),
+      addNeighbour({ address: ip("fd00:20:1::2"), mac: sandboxMac, index: 7 }),
+      addFlatRoute({ destination: six, metric: 9910, index: 7 }),
     ]);
   });
 

@@ -1,8 +1,16 @@
 /** Messages as kernel 6.18 sent them, or shortened where they say so. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeLink, parseAddress, parseLink, parseLinkGone, parseRoute } from "../../../../src/kernel/link/parse.ts";
+import {
+  describeLink,
+  parseAddress,
+  parseLink,
+  parseLinkGone,
+  parseOwnRoute,
+  parseRoute,
+} from "../../../../src/kernel/link/parse.ts";
 import { message, nested, textAttribute, u32Attribute } from "../../../../src/kernel/netlink/message.ts";
+import { parsePrefix } from "../../../../src/model/ip.ts";
 
 function bytes(hex: string): Buffer {
   return Buffer.from(hex.replaceAll(" ", ""), "hex");
@@ -160,4 +168,68 @@ test("only a deleted link is gone", () => {
   assert.equal(parseLinkGone(RTM_DELLINK, linkEvent(7, [name])), undefined, "a port that left its bridge");
   const moved = linkEvent(0, [name, u32Attribute(IFLA_NEW_NETNSID, 3)]);
   assert.equal(parseLinkGone(RTM_DELLINK, moved), undefined, "a link that moved to another namespace");
+});
+
+const cacheInfo = `24000c00 ${"00000000".repeat(8)} 05001400 00000000`;
+const own: [string, string, ReturnType<typeof parseOwnRoute>][] = [
+  [
+    "10.20.0.2 dev fwv0 proto 143 scope link metric 9910",
+    `3c000000 1800 0200 01000000 00000000 02200000 fe8ffd01 00000000
+     0800 0f00 fe000000 0800 0100 0a140002 0800 0600 b6260000 0800 0400 03000000`,
+    { destination: parsePrefix("10.20.0.2/32"), priority: 9910, linkIndex: 3 },
+  ],
+  [
+    "unreachable 10.20.0.0/24 proto 143 metric 9900",
+    `34000000 1800 0200 01000000 00000000 02180000 fe8f0007 00000000
+     0800 0f00 fe000000 0800 0100 0a140000 0800 0600 ac260000`,
+    { destination: parsePrefix("10.20.0.0/24"), priority: 9900 },
+  ],
+  [
+    "fd00:20::2 dev fwv0 proto 143 metric 9900",
+    `74000000 1800 0200 02000000 00000000 0a800000 fe8f0001 00000000
+     0800 0f00 fe000000 1400 0100 fd000020 00000000 00000000 00000002
+     0800 0600 ac260000 0800 0400 03000000 ${cacheInfo}`,
+    { destination: parsePrefix("fd00:20::2/128"), priority: 9900, linkIndex: 3 },
+  ],
+  [
+    "unreachable fd00:20::/64 dev lo proto 143 metric 9910",
+    `74000000 1800 0200 02000000 00000000 0a400000 fe8f0007 00000000
+     0800 0f00 fe000000 1400 0100 fd000020 00000000 00000000 00000000
+     0800 0600 b6260000 0800 0400 01000000 ${cacheInfo}`,
+    { destination: parsePrefix("fd00:20::/64"), priority: 9910 },
+  ],
+  [
+    "240.0.0.1 via 240.0.0.1 dev fwv0 proto 143 onlink, of mode host",
+    `3c000000 1800 0200 01000000 00000000 02200000 fe8f0001 04000000
+     0800 0f00 fe000000 0800 0100 f0000001 0800 0500 f0000001 0800 0400 03000000`,
+    undefined,
+  ],
+  [
+    "unreachable 10.21.0.0/24 proto bird metric 9900",
+    `34000000 1800 0200 01000000 00000000 02180000 fe0c0007 00000000
+     0800 0f00 fe000000 0800 0100 0a150000 0800 0600 ac260000`,
+    undefined,
+  ],
+  [
+    "10.22.0.0/24 dev fwv0 proto 143 in table 7",
+    `34000000 1800 0200 01000000 00000000 02180000 078ffd01 00000000
+     0800 0f00 07000000 0800 0100 0a160000 0800 0400 03000000`,
+    undefined,
+  ],
+  [
+    "blackhole 10.23.0.0/24 proto 143",
+    `2c000000 1800 0200 01000000 00000000 02180000 fe8f0006 00000000
+     0800 0f00 fe000000 0800 0100 0a170000`,
+    undefined,
+  ],
+];
+for (const [name, hex, wanted] of own) {
+  test(`${wanted === undefined ? "not ours" : "ours"}: ${name}`, () => {
+    assert.deepEqual(parseOwnRoute(bytes(hex.replaceAll("\n", ""))), wanted);
+  });
+}
+
+test("no route of ours is a default route", () => {
+  const header = Buffer.from("02000000fe8f000100000000", "hex");
+  assert.equal(parseOwnRoute(message(24, 0, header, [u32Attribute(4, 3)])), undefined);
 });

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as codec from "../../../../src/kernel/link/route-codec.ts";
 import { parseMac } from "../../../../src/model/ids.ts";
+import { parsePrefix } from "../../../../src/model/ip.ts";
 import { ip } from "../../../fakes/requests.ts";
 
 const table = 0xfa_5001;
@@ -130,5 +131,50 @@ test("ip -6 route append local ::1 dev … table local proto static metric 2048"
     "40000000 1800 050c 00000000 00000000",
     "0a 80 00 00 ff 04 00 02 00000000",
     "1400 0100 00000000 00000000 00000000 00000001 0800 0400 02000000 0800 0600 00080000",
+  );
+});
+
+test("ip route replace 10.20.0.2 dev … proto 143 metric 9910", () => {
+  assertBytes(
+    codec.addFlatRoute({ destination: parsePrefix("10.20.0.2/32"), metric: 9910, index: 3 }),
+    "34000000 1800 0505 00000000 00000000",
+    "02 20 00 00 fe 8f fd 01 00000000",
+    "0800 0100 0a140002 0800 0600 b6260000 0800 0400 03000000",
+  );
+});
+
+test("ip -6 route replace fd00:20::2 dev … proto 143 metric 9900: without a scope", () => {
+  assertBytes(
+    codec.addFlatRoute({ destination: parsePrefix("fd00:20::2/128"), metric: 9900, index: 3 }),
+    "40000000 1800 0505 00000000 00000000",
+    "0a 80 00 00 fe 8f 00 01 00000000",
+    "1400 0100 fd000020 00000000 00000000 00000002 0800 0600 ac260000 0800 0400 03000000",
+  );
+});
+
+test("ip route replace unreachable 10.20.0.0/24 proto 143 metric 9900", () => {
+  assertBytes(
+    codec.addFlatRoute({ destination: parsePrefix("10.20.0.0/24"), metric: 9900 }),
+    "2c000000 1800 0505 00000000 00000000",
+    "02 18 00 00 fe 8f 00 07 00000000",
+    "0800 0100 0a140000 0800 0600 ac260000",
+  );
+});
+
+test("ip route del 10.20.0.2 dev … scope link proto 143 metric 9910", () => {
+  assertBytes(
+    codec.deleteFlatRoute({ destination: parsePrefix("10.20.0.2/32"), metric: 9910, index: 3 }),
+    "34000000 1900 0500 00000000 00000000",
+    "02 20 00 00 fe 8f fd 01 00000000",
+    "0800 0100 0a140002 0800 0600 b6260000 0800 0400 03000000",
+  );
+});
+
+test("ip -6 route del unreachable fd00:20::/64 proto 143 metric 9910", () => {
+  assertBytes(
+    codec.deleteFlatRoute({ destination: parsePrefix("fd00:20::/64"), metric: 9910 }),
+    "38000000 1900 0500 00000000 00000000",
+    "0a 40 00 00 fe 8f 00 07 00000000",
+    "1400 0100 fd000020 00000000 00000000 00000000 0800 0600 b6260000",
   );
 });

@@ -1,17 +1,19 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { configureFurnished } from "../../../../src/kernel/link/codec.ts";
+import { addAddress, configureFurnished, deleteAddress } from "../../../../src/kernel/link/codec.ts";
 import { addNeighbour, addRoute, addRule, deleteRule } from "../../../../src/kernel/link/route-codec.ts";
 import { hostMac } from "../../../../src/kernel/link/veths.ts";
 import type { NamespaceSetting } from "../../../../src/kernel/netlink/jobs.ts";
 import { Sandboxes } from "../../../../src/kernel/sandbox/sandboxes.ts";
 import { parseMac } from "../../../../src/model/ids.ts";
+import { parseInterfaceAddress } from "../../../../src/model/ip.ts";
 import type { FurnishSpec } from "../../../../src/plan/specs.ts";
 import { FakeNetlink } from "../../../fakes/fake-netlink.ts";
 import { endpointOf, ip, sandboxKey } from "../../../fakes/requests.ts";
 
 const mac = parseMac("02:00:00:00:01:01");
 const table = 0xfa_5001;
+const gateway = ip("169.254.80.1");
 const only4: FurnishSpec = {
   hostIf: endpointOf().hostIf,
   sharesAddress: true,
@@ -50,7 +52,6 @@ describe("a sandbox with the host's address", () => {
     assert.equal(await sandboxes.furnish(only4), true);
     const local = { family: "ipv4", table: 255 } as const;
     const address = ip("192.0.2.10");
-    const gateway = ip("169.254.80.1");
     assert.deepEqual(inside.sent, [
       configureFurnished({ index: 7, group: 0xfa1a, note: "80/tcp=20017" }),
       addNeighbour({ address: gateway, mac: hostMac(only4.hostIf), index: 7 }),
@@ -127,5 +128,47 @@ describe("a sandbox with the host's address", () => {
   test("that cannot be entered for another reason is an error", async () => {
     inside.gone = "EPERM";
     await assert.rejects(sandboxes.furnish(only4), { errno: "EPERM" });
+  });
+
+  describe("with addresses of its own", () => {
+    const flat: FurnishSpec = {
+      ...only4,
+      sharesAddress: false,
+      routes: [{ address: ip("10.20.1.2"), gateway }],
+      note: "",
+    };
+    const rules = [
+      addRule({ family: "ipv4", preference: 21, table, from: ip("10.20.1.2") }),
+      addRule({ family: "ipv4", preference: 20, table: 254, from: ip("10.20.1.2"), exceptGroup: 0 }),
+    ];
+    const at = (text: string, index = 7): void => {
+      inside.addresses.push({ index, address: parseInterfaceAddress(text) });
+    };
+
+    test("has rules for what it sends, and keeps its look-up of own addresses where it was", async () => {
+      at("10.20.1.2/32");
+      assert.equal(await sandboxes.furnish(flat), true);
+      assert.deepEqual(inside.sent, [
+        configureFurnished({ index: 7, group: 0xfa1a, note: "" }),
+        addNeighbour({ address: gateway, mac: hostMac(flat.hostIf), index: 7 }),
+        addRoute({ destination: "ipv4", gateway, index: 7, table }),
+        ...rules,
+      ]);
+    });
+
+    test("loses the length of the subnet: IPv4 gets the whole address before, IPv6 after", async () => {
+      for (const one of ["10.20.1.2/24", "fd00:20:1::2/64", "fe80::1/64", "10.20.1.9/24"]) {
+        at(one);
+      }
+      at("10.20.1.2/24", 9);
+      const six = { address: ip("fd00:20:1::2"), gateway: ip("fe80::fa17:0:1") };
+      await sandboxes.furnish({ ...flat, routes: [...flat.routes, six] });
+      assert.deepEqual(inside.sent.slice(-4), [
+        addAddress(7, parseInterfaceAddress("10.20.1.2/32")),
+        deleteAddress(7, parseInterfaceAddress("10.20.1.2/24")),
+        deleteAddress(7, parseInterfaceAddress("fd00:20:1::2/64")),
+        addAddress(7, parseInterfaceAddress("fd00:20:1::2/128")),
+      ]);
+    });
   });
 });
