@@ -36,10 +36,18 @@ export type Rpc =
       readonly v6: boolean;
       readonly internal: boolean;
       readonly bridge?: string;
+      /** Of a network of flat addresses. */
+      readonly flat?: FlatChoice;
     }
   | { readonly do: "deleteNetwork"; readonly network: number }
   | { readonly do: "createEndpoint"; readonly endpoint: number; readonly network: number; readonly address: number }
-  | { readonly do: "join"; readonly endpoint: number; readonly network: number; readonly sandbox: number }
+  | {
+      readonly do: "join";
+      readonly endpoint: number;
+      readonly network: number;
+      readonly sandbox: number;
+      readonly ports: readonly string[];
+    }
   | {
       readonly do: "program";
       readonly endpoint: number;
@@ -57,16 +65,27 @@ export type Event =
   | { readonly do: "endSandbox"; readonly sandbox: number }
   | { readonly do: "flushNft" }
   | { readonly do: "removeBridge"; readonly network: number }
+  /** Somebody flushes routes that they did not make. */
+  | { readonly do: "flushRoutes" }
   /** The host gets another address. */
   | { readonly do: "renumber"; readonly address: string }
   | { readonly do: "overrun" };
 
 export type Action = { readonly call: Call; readonly with: Interference } | { readonly event: Event };
 
-export const networkCount = 4;
+export interface FlatChoice {
+  readonly announce: "block" | "address" | "healthy" | "none";
+  readonly icc: boolean;
+  readonly reachable: "published" | "all";
+  readonly egressNat: boolean;
+}
+
+export const networkCount = 6;
 /** The one that shares the host's address. */
 export const hostNetwork = 4;
-export const endpointCount = 7;
+/** From here on they have flat addresses. */
+export const firstRoutedNetwork = 5;
+export const endpointCount = 11;
 /** Somebody else listens at 5000, and 203.0.113.9 is no address of the host. */
 const portTexts = [
   "8080:80",
@@ -74,6 +93,11 @@ const portTexts = [
   "8082:92/udp",
   "7000-7002:70",
   "0:60",
+  "6000:6000",
+  "6001:6001",
+  "6100:600",
+  "6101:601",
+  "8080:85",
   "127.0.0.1:8080:80",
   "192.0.2.10:9000:90",
   "[2001:db8::10]:9000:90",
@@ -89,17 +113,24 @@ const sandbox = fc.integer({ min: 1, max: 3 });
 const seldom = (weight: number): fc.Arbitrary<boolean> =>
   fc.oneof({ weight: weight - 1, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) });
 const place = fc.record({ endpoint, network });
+const flat: fc.Arbitrary<FlatChoice> = fc.record({
+  announce: fc.constantFrom("block", "address", "healthy", "none"),
+  icc: fc.boolean(),
+  reachable: fc.constantFrom("published", "all"),
+  egressNat: fc.boolean(),
+});
 
 const createNetwork: fc.Arbitrary<Call> = fc
-  .tuple(network, seldom(4), network, seldom(6), fc.boolean(), seldom(6), seldom(8))
-  .map(([own, moved, elsewhere, custom, v6, internal, named]) => ({
+  .tuple(network, seldom(4), network, seldom(6), fc.boolean(), seldom(6), seldom(8), flat)
+  .map(([own, moved, elsewhere, custom, v6, internal, named, choice]) => ({
     do: "createNetwork",
     network: own,
     subnet: moved ? elsewhere : own,
     custom,
     v6,
     internal,
-    ...(named ? { bridge: "br-shop" } : {}),
+    ...(named && own < firstRoutedNetwork ? { bridge: "br-shop" } : {}),
+    ...(own < firstRoutedNetwork ? {} : { flat: choice }),
   }));
 const ports = fc.subarray([...portTexts], { maxLength: 3 });
 
@@ -126,7 +157,9 @@ const call: fc.Arbitrary<Call> = fc.oneof(
   },
   {
     weight: 6,
-    arbitrary: fc.tuple(place, sandbox).map(([where, own]): Call => ({ do: "join", ...where, sandbox: own })),
+    arbitrary: fc
+      .tuple(place, sandbox, ports)
+      .map(([where, own, wanted]): Call => ({ do: "join", ...where, sandbox: own, ports: wanted })),
   },
   {
     weight: 6,
@@ -167,6 +200,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 2, arbitrary: sandbox.map((own): Event => ({ do: "endSandbox", sandbox: own })) },
   { weight: 1, arbitrary: fc.constant<Event>({ do: "flushNft" }) },
   { weight: 1, arbitrary: network.map((own): Event => ({ do: "removeBridge", network: own })) },
+  { weight: 1, arbitrary: fc.constant<Event>({ do: "flushRoutes" }) },
   { weight: 1, arbitrary: fc.constant<Event>({ do: "overrun" }) },
   {
     weight: 1,

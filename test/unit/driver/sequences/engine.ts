@@ -17,7 +17,15 @@ import {
   programRequest,
   sandboxKey,
 } from "../../../fakes/requests.ts";
-import { type Action, type Event, hostNetwork, type Interference, type Rpc } from "./actions.ts";
+import {
+  type Action,
+  type Event,
+  type FlatChoice,
+  firstRoutedNetwork,
+  hostNetwork,
+  type Interference,
+  type Rpc,
+} from "./actions.ts";
 import { Model } from "./model.ts";
 
 /** A call that is not answered after so many turns of the event loop waits for ever. */
@@ -26,6 +34,7 @@ const patienceTurns = 400;
 interface Started {
   readonly call: Rpc;
   readonly interference: Interference;
+  readonly wasJoined: boolean;
   readonly done: Promise<Outcome>;
 }
 
@@ -106,10 +115,16 @@ class Player {
       process.crashNth(crashNth.nth, crashNth.moment);
     }
     this.#model.withdraw(call);
+    const wasJoined = this.#isJoined(call);
     const context = fakeCall();
     hangUpAfter(context, interference.hangUpAfter);
     const done = this.#answer(call, context, interference.lost === true);
-    this.#under.push({ call, interference, done });
+    this.#under.push({ call, interference, wasJoined, done });
+  }
+
+  #isJoined(call: Rpc): boolean {
+    const { registry } = this.#host.workshop;
+    return "endpoint" in call && registry.endpoint(endpointId(call.endpoint))?.state === "joined";
   }
 
   async #answer(call: Rpc, context: FakeCall, lost: boolean): Promise<Outcome> {
@@ -158,7 +173,10 @@ class Player {
   }
 
   /** Two of a kind want the same port of the host. */
-  #joinRequest({ endpoint, network, sandbox }: Rpc & { do: "join" }): JoinRequest {
+  #joinRequest({ endpoint, network, sandbox, ports }: Rpc & { do: "join" }): JoinRequest {
+    if (network >= firstRoutedNetwork) {
+      return joinRequest(endpoint, network, sandbox, { ports: ports.map(port) });
+    }
     const exposed = [{ protocol: "tcp" as const, port: 9000 + (endpoint % 2) }];
     return joinRequest(endpoint, network, sandbox, { exposed });
   }
@@ -186,10 +204,10 @@ class Player {
     const outcomes = await this.#outcomes(started.map(({ done }) => done));
     this.#host.run.process.forgetFaults();
     const isCalm = !this.#disturbed && !this.#host.run.process.dead;
-    for (const [index, { call, interference }] of started.entries()) {
+    for (const [index, { call, interference, wasJoined }] of started.entries()) {
       const outcome = outcomes?.[index];
       if (outcome?.ok === true) {
-        this.#model.promise(call, this.#host.workshop.registry);
+        this.#model.promise(call, this.#host.workshop.registry, wasJoined);
         continue;
       }
       if (outcome !== undefined && isCalm && interference.hangUpAfter === undefined) {
@@ -253,6 +271,11 @@ class Player {
       case "removeBridge":
         this.#removeBridge(event.network);
         break;
+      case "flushRoutes":
+        kernel.links.flatRoutes.clear();
+        kernel.routes.unreachable.clear();
+        this.#disturbed = true;
+        break;
       case "renumber":
         kernel.links.addresses = [
           { address: ip(event.address), device: "eth0" },
@@ -281,6 +304,10 @@ class Player {
       checkAddresses(this.#host);
     }
     this.#model.check(this.#host.workshop.registry);
+    for (const number of this.#model.attached()) {
+      const link = this.#host.workshop.registry.endpoint(endpointId(number))?.hostIf ?? "";
+      assert.ok(!this.#host.kernel.links.isDown(link), `the pair of endpoint ${number} is up`);
+    }
   }
 
   #removeBridge(number: number): void {
@@ -307,8 +334,22 @@ function createNetworkRequest(call: Rpc & { do: "createNetwork" }): CreateNetwor
     ipv4: [poolData(`10.88.${subnet}.0/24`, `10.88.${subnet}.1/24`, space)],
     ipv6: call.v6 ? [poolData(`fd00:88:${subnet}::/64`, `fd00:88:${subnet}::1/64`, space)] : [],
     ipv6Enabled: call.v6,
-    options: new Map(call.bridge === undefined ? [] : [["bridge_name", call.bridge]]),
+    options: new Map(call.flat === undefined ? bridgeOptions(call.bridge) : flatOptions(call.flat)),
   });
+}
+
+function bridgeOptions(bridge: string | undefined): [string, string][] {
+  return bridge === undefined ? [] : [["bridge_name", bridge]];
+}
+
+function flatOptions({ announce, icc, reachable, egressNat }: FlatChoice): [string, string][] {
+  return [
+    ["mode", "routed"],
+    ["announce", announce],
+    ["icc", String(icc)],
+    ["reachable", reachable],
+    ["egress_nat", String(egressNat)],
+  ];
 }
 
 /** Nobody meets an error of ours, or of the kernel, when nothing is broken; and a delete is never refused. */
@@ -321,7 +362,7 @@ function checkRefusal(call: Rpc, error: unknown): void {
 function checkAddresses({ workshop }: FakeHost): void {
   const addresses = workshop.registry
     .endpoints()
-    .filter((endpoint) => workshop.registry.network(endpoint.networkId)?.mode === "bridge")
+    .filter((endpoint) => workshop.registry.network(endpoint.networkId)?.mode !== "host")
     .flatMap(({ networkId: network, ipv4, ipv6 }) => [ipv4, ipv6].filter(Boolean).map((one) => `${network} ${one}`));
   assert.equal(new Set(addresses).size, addresses.length, "an address at two endpoints");
 }

@@ -1,15 +1,22 @@
 /** What the engine may rely on: everything that was answered with a success and that nothing has ended since. */
 import assert from "node:assert/strict";
+import type { Endpoint } from "../../../../src/model/endpoint.ts";
+import { hostOf } from "../../../../src/model/ip.ts";
 import type { Registry } from "../../../../src/store/registry.ts";
 import { endpointId, networkId, port, sandboxKey } from "../../../fakes/requests.ts";
-import { type Call, type Event, hostNetwork, type Rpc } from "./actions.ts";
+import { type Call, type Event, type FlatChoice, firstRoutedNetwork, hostNetwork, type Rpc } from "./actions.ts";
 
 interface ModelEndpoint {
   readonly network: number;
   readonly address: number;
   sandbox: number | undefined;
   ports: readonly string[];
+  /** Of its own addresses, from the join on. */
+  ownPorts: readonly string[];
 }
+
+/** What `docker network create` says without options. */
+const flatDefaults: FlatChoice = { announce: "block", icc: true, reachable: "published", egressNat: false };
 
 export class Model {
   readonly networks = new Map<number, { readonly subnet: number }>();
@@ -23,14 +30,15 @@ export class Model {
     const { endpoint, network, sandbox, ports } = call;
     if (!this.networks.has(network)) {
       const v6 = network !== 2;
-      return { do: "createNetwork", network, subnet: network, custom: false, v6, internal: false };
+      const flat = network < firstRoutedNetwork ? {} : { flat: flatDefaults };
+      return { do: "createNetwork", network, subnet: network, custom: false, v6, internal: false, ...flat };
     }
     const own = this.endpoints.get(endpoint);
     if (own === undefined) {
       return { do: "createEndpoint", endpoint, network, address: endpoint };
     }
     return own.sandbox === undefined
-      ? { do: "join", endpoint, network: own.network, sandbox }
+      ? { do: "join", endpoint, network: own.network, sandbox, ports }
       : { do: "program", endpoint, network: own.network, ports };
   }
 
@@ -74,30 +82,34 @@ export class Model {
     }
   }
 
-  /** What an answered success promises. */
-  promise(call: Rpc, registry: Registry): void {
+  /** What an answered success promises. @param wasJoined the endpoint, when the call came */
+  promise(call: Rpc, registry: Registry, wasJoined: boolean): void {
     const own = "endpoint" in call ? this.endpoints.get(call.endpoint) : undefined;
     switch (call.do) {
       case "createNetwork":
         this.networks.set(call.network, { subnet: call.subnet });
         break;
       case "createEndpoint":
-        if (own === undefined && this.networks.has(call.network)) {
+        // What a crash left attached is a ghost's until it is attached again; an engine would have deleted it.
+        if (own === undefined && this.networks.has(call.network) && !wasJoined) {
           this.endpoints.set(call.endpoint, {
             network: call.network,
             address: call.address,
             sandbox: undefined,
             ports: [],
+            ownPorts: [],
           });
         }
         break;
       case "join":
         if (own !== undefined) {
+          // A join that is repeated says what it said before.
+          own.ownPorts = own.sandbox === undefined && !wasJoined ? call.ports : own.ownPorts;
           own.sandbox = call.sandbox;
         }
         break;
       case "program":
-        if (own !== undefined && isAlone(registry, call.endpoint)) {
+        if (own !== undefined && own.network < firstRoutedNetwork && isAlone(registry, call.endpoint)) {
           own.ports = call.ports;
         }
         break;
@@ -140,24 +152,23 @@ export class Model {
     });
   }
 
+  attached(): number[] {
+    return [...this.endpoints].filter(([, { sandbox }]) => sandbox !== undefined).map(([number]) => number);
+  }
+
   check(registry: Registry): void {
     for (const number of this.networks.keys()) {
       assert.equal(registry.network(networkId(number))?.state, "ready", `network ${number} was promised`);
     }
-    for (const [number, { network, sandbox, ports }] of this.endpoints) {
+    for (const [number, { network, sandbox, ports, ownPorts }] of this.endpoints) {
       const record = registry.endpoint(endpointId(number));
       assert.ok(record !== undefined, `endpoint ${number} was promised`);
+      const isInternal = registry.network(record.networkId)?.internal === true;
       if (sandbox !== undefined) {
-        if (network === hostNetwork) {
-          assert.ok(
-            record.claims?.some(({ hostPortFirst }) => hostPortFirst === 9000 + (number % 2)),
-            "claim",
-          );
-        }
         assert.equal(record.state, "joined", `endpoint ${number} was joined`);
         assert.equal(record.sandboxKey, sandboxKey(sandbox));
+        checkClaims(record, network, number, isInternal ? [] : ownPorts);
       }
-      const isInternal = registry.network(record.networkId)?.internal === true;
       for (const text of isInternal ? [] : ports) {
         const wanted = port(text);
         const isPublished = record.publications.some(
@@ -189,6 +200,7 @@ export class Model {
     const endpoint = this.endpoints.get(number);
     if (endpoint !== undefined) {
       endpoint.sandbox = undefined;
+      endpoint.ownPorts = [];
     }
   }
 
@@ -196,6 +208,34 @@ export class Model {
     const endpoint = this.endpoints.get(number);
     if (endpoint !== undefined) {
       endpoint.ports = [];
+    }
+  }
+}
+
+function checkClaims(record: Endpoint, network: number, number: number, ownPorts: readonly string[]): void {
+  if (network === hostNetwork) {
+    const isClaimed = record.claims?.some(({ hostPortFirst }) => hostPortFirst === 9000 + (number % 2));
+    assert.ok(isClaimed, "claim");
+  } else if (network >= firstRoutedNetwork) {
+    checkOwnPorts(record, ownPorts);
+  }
+}
+
+/** Every port that names no address of the host leads to where it was asked to, at each address of the container. */
+function checkOwnPorts({ claims = [], ipv4, ipv6 }: Endpoint, texts: readonly string[]): void {
+  for (const wanted of texts.map(port).filter(({ hostAddress }) => hostAddress === undefined)) {
+    const number = wanted.hostPortFirst === 0 ? wanted.containerPort : wanted.hostPortFirst;
+    for (const address of [ipv4, ipv6].filter((one) => one !== undefined).map(hostOf)) {
+      const leads = claims.some(
+        (one) =>
+          one.isOwn === true &&
+          one.protocol === wanted.protocol &&
+          one.hostAddress === address &&
+          one.hostPortFirst <= number &&
+          number <= one.hostPortLast &&
+          one.containerPort + number - one.hostPortFirst === wanted.containerPort,
+      );
+      assert.ok(leads, `port ${number} of ${address} was promised`);
     }
   }
 }
