@@ -3,8 +3,18 @@ import { describe, test } from "node:test";
 import { networkStatus, settingsInForce } from "../../../src/api/status.ts";
 import { parseInterfaceAddress } from "../../../src/model/ip.ts";
 import { settingChange } from "../../../src/model/setting.ts";
+import { planReachable } from "../../../src/plan/routed.ts";
 import { FakeNames } from "../../fakes/fake-names.ts";
-import { endpointId, endpointOf, ipv6Pool, networkId, networkOf } from "../../fakes/requests.ts";
+import {
+  endpointId,
+  endpointOf,
+  ipv6Pool,
+  networkId,
+  networkOf,
+  port,
+  routedEndpointOf,
+  routedNetworkOf,
+} from "../../fakes/requests.ts";
 
 test("the status shows settings of the host that are still as fairway set them", () => {
   const forwarding = settingChange(["net", "ipv4", "ip_forward"], "0", "1");
@@ -52,6 +62,26 @@ describe("the status of a network", () => {
         },
       ],
     });
+  });
+
+  test("of mode routed says by which hops, who reaches what and what is announced", () => {
+    const network = routedNetworkOf({ reachable: "all", announce: "healthy", egressNat: true, icc: false });
+    const claims = planReachable(network, routedEndpointOf(), [port("80:80")]);
+    const endpoint = routedEndpointOf({ state: "joined", claims });
+    const { endpoints: shown, ...status } = networkStatus(network, [endpoint], new FakeNames());
+    assert.deepEqual(status, {
+      id: networkId(1),
+      mode: "routed",
+      internal: false,
+      mtuBytes: 1500,
+      gateways: ["169.254.80.1", "fe80::fa17:0:1"],
+      icc: false,
+      reachable: "all",
+      announce: "healthy",
+      egressNat: true,
+      subnets: ["10.20.1.0/24", "fd00:20:1::/64"],
+    });
+    assert.deepEqual(shown[0]?.ports, claims);
   });
 
   test("leaves out what is unknown or absent, and the engine's own paths", () => {

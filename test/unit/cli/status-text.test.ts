@@ -4,8 +4,18 @@ import fc from "fast-check";
 import { networkStatus } from "../../../src/api/status.ts";
 import { portText, statusText } from "../../../src/cli/status-text.ts";
 import type { Publication } from "../../../src/model/endpoint.ts";
+import { planReachable } from "../../../src/plan/routed.ts";
 import { FakeNames } from "../../fakes/fake-names.ts";
-import { endpointId, endpointOf, ip, networkId, networkOf } from "../../fakes/requests.ts";
+import {
+  endpointId,
+  endpointOf,
+  ip,
+  networkId,
+  networkOf,
+  port,
+  routedEndpointOf,
+  routedNetworkOf,
+} from "../../fakes/requests.ts";
 import { daemonWith } from "./daemon-status.ts";
 
 const publication = (first: number, last = first): Publication => ({
@@ -101,6 +111,26 @@ describe("fairway status", () => {
     assert.equal(flags({ internal: true }), "   internal");
     assert.equal(flags({ internal: true, masquerade: false }), "   internal");
     assert.equal(flags({ masquerade: false }), "   no masquerade");
+  });
+
+  test("says of mode routed what is announced, and what else is unusual", () => {
+    const line = (more: Parameters<typeof routedNetworkOf>[0]): string =>
+      statusText(daemonWith([networkStatus(routedNetworkOf(more), [], new FakeNames())])).split("\n")[3] ?? "";
+    const place = "a001a001a001   routed   10.20.1.0/24, fd00:20:1::/64   mtu 1500";
+    assert.equal(line({}), `${place}   announces blocks`);
+    assert.equal(line({ announce: "address" }), `${place}   announces addresses`);
+    assert.equal(line({ announce: "healthy" }), `${place}   announces healthy addresses`);
+    assert.equal(line({ announce: "none" }), `${place}   announces nothing`);
+    assert.equal(
+      line({ internal: true, icc: false, reachable: "all", egressNat: true }),
+      `${place}   internal   icc off   all ports reachable   announces blocks   egress NAT`,
+    );
+  });
+
+  test("shows a reachable port at the container's own address", () => {
+    const [own] = planReachable(routedNetworkOf(), routedEndpointOf(), [port("8081:81")]);
+    assert.ok(own !== undefined);
+    assert.equal(portText(own), "10.20.1.2:8081->81/tcp");
   });
 
   test("no name of a container or network can act on the terminal or forge a line", () => {

@@ -9,6 +9,7 @@ import {
   type HostOptions,
   type NetworkOptions,
   parseNetworkOptions,
+  type RoutedOptions,
 } from "../../../src/options/network-options.ts";
 import { standardKeys } from "../../../src/options/standard-keys.ts";
 
@@ -177,6 +178,105 @@ describe("mode host", () => {
     const alias = "com.docker.network.bridge.name";
     assertRefused({ mode: "host", [alias]: "br0" }, "FW1003", `option ${alias} has no meaning with mode=host`);
   });
+});
+
+describe("mode routed", () => {
+  const routedDefaults: RoutedOptions = {
+    mode: "routed",
+    icc: true,
+    reachable: "published",
+    announce: "block",
+    egressNat: false,
+    flatSpace: [],
+    ifNamePrefix: "eth",
+  };
+  const privateSpace = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
+  const acceptedByRouted: readonly (readonly [Readonly<Record<string, string>>, object])[] = [
+    [{}, {}],
+    [{ mtu: "1400" }, { mtu: 1400 }],
+    [{ icc: "false" }, { icc: false }],
+    [{ "com.docker.network.bridge.enable_icc": "false" }, { icc: false }],
+    [{ reachable: "all" }, { reachable: "all" }],
+    [{ reachable: "published" }, {}],
+    ...(["block", "address", "healthy", "none"] as const).map((announce) => [{ announce }, { announce }] as const),
+    [{ egress_nat: "true" }, { egressNat: true, flatSpace: privateSpace }],
+    [{ egress_nat: "0" }, {}],
+    [
+      { egress_nat: "1", flat_space: "10.0.0.7/8, FD00:0::/8" },
+      { egressNat: true, flatSpace: ["10.0.0.0/8", "fd00::/8"] },
+    ],
+    [
+      { egress_nat: "true", flat_space: "0.0.0.0/0,::/0" },
+      { egressNat: true, flatSpace: ["0.0.0.0/0", "::/0"] },
+    ],
+    [{ ifname_prefix: "lan" }, { ifNamePrefix: "lan" }],
+  ];
+  for (const [options, expected] of acceptedByRouted) {
+    test(`takes ${JSON.stringify(options)}`, () => {
+      assert.deepEqual(parse({ mode: "routed", ...options }), { ...routedDefaults, ...expected });
+    });
+  }
+
+  const many = Array.from({ length: 65 }, (_unused, index) => `10.0.${index}.0/24`);
+  const refusedByRouted: readonly (readonly [string, string])[] = [
+    ...["", "none", "ALL", "published,all"].map((value) => ["reachable", value] as const),
+    ...["", "blocks", "Block", "block,address", "true"].map((value) => ["announce", value] as const),
+    ...["", "yes", "10.0.0.0/8"].map((value) => ["egress_nat", value] as const),
+    ...["", ",", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/8,", "10.0.0.0/8;fd00::/8", "any", "10.0.0.0/8,10.1.0.0/16"].map(
+      (value) => ["flat_space", value] as const,
+    ),
+    ["flat_space", "fd00::/8,fd00::/8"],
+    ["flat_space", "fe80::1%eth0/64"],
+    ["flat_space", many.join(",")],
+  ];
+  for (const [key, value] of refusedByRouted) {
+    test(`refuses ${key}=${JSON.stringify(value.slice(0, 40))}`, () => {
+      assertRefused({ mode: "routed", egress_nat: "true", [key]: value }, "FW1002", new RegExp(`^option ${key}: `));
+    });
+  }
+
+  test("64 subnets are still a flat space", () => {
+    const flat_space = many.slice(1).join(",");
+    const parsed = parse({ mode: "routed", egress_nat: "true", flat_space });
+    assert.ok(parsed.mode === "routed");
+    assert.equal(parsed.flatSpace.length, 64);
+  });
+
+  test("a flat space without egress_nat is a contradiction", () => {
+    for (const more of [{}, { egress_nat: "false" }]) {
+      const what = "option flat_space has no meaning without egress_nat=true";
+      assertRefused({ mode: "routed", flat_space: "10.0.0.0/8", ...more }, "FW1003", what);
+    }
+  });
+
+  for (const mode of ["bridge", "host"]) {
+    for (const [key, value] of Object.entries({
+      reachable: "all",
+      announce: "block",
+      egress_nat: "true",
+      flat_space: "10.0.0.0/8",
+    })) {
+      test(`mode ${mode} has no ${key}`, () => {
+        assertRefused({ mode, [key]: value }, "FW1003", `option ${key} has no meaning with mode=${mode}`);
+      });
+    }
+  }
+
+  for (const [key, value] of Object.entries({
+    bridge_name: "br0",
+    masquerade: "false",
+    snat_ipv4: "192.0.2.1",
+    snat_ipv6: "2001:db8::1",
+    publish_address: "192.0.2.1",
+    parent: "eth1",
+    host_ip: "192.0.2.1",
+    claim: "published",
+    dynamic_ports: "1-2",
+  })) {
+    test(`has no ${key}`, () => {
+      assertRefused({ mode: "routed", [key]: value }, "FW1003", `option ${key} has no meaning with mode=routed`);
+    });
+  }
 });
 
 describe("modes", () => {

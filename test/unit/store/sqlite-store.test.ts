@@ -9,10 +9,21 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { FairwayError } from "../../../src/errors.ts";
 import { parseIfName } from "../../../src/model/ids.ts";
-import { parseInterfaceAddress } from "../../../src/model/ip.ts";
+import { parseInterfaceAddress, parsePrefix } from "../../../src/model/ip.ts";
 import { settingChange } from "../../../src/model/setting.ts";
+import { planReachable } from "../../../src/plan/routed.ts";
 import { SqliteStore, stateFileName } from "../../../src/store/sqlite-store.ts";
-import { endpointId, endpointOf, ip, ipv6Pool, networkId, networkOf } from "../../fakes/requests.ts";
+import {
+  endpointId,
+  endpointOf,
+  ip,
+  ipv6Pool,
+  networkId,
+  networkOf,
+  port,
+  routedEndpointOf,
+  routedNetworkOf,
+} from "../../fakes/requests.ts";
 
 describe("the SQLite store", () => {
   let directory: string;
@@ -69,6 +80,24 @@ describe("the SQLite store", () => {
     ],
   });
   const { ipv4: _, ...onlyIpv6 } = endpointOf({ ipv6: parseInterfaceAddress("fd00:88:1::3/64") }, 2);
+
+  test("keeps networks of flat addresses, and what their endpoints have", () => {
+    const prefixes = ["10.0.0.0/8", "fc00::/7"].map((text) => parsePrefix(text));
+    const network = routedNetworkOf({
+      internal: true,
+      icc: false,
+      reachable: "all",
+      announce: "healthy",
+      egressNat: true,
+      flatSpace: prefixes,
+    });
+    const claims = planReachable(routedNetworkOf(), routedEndpointOf(), [port("80:80"), port("8081:81/udp")]);
+    const endpoint = routedEndpointOf({ state: "joined", sandboxKey: "/netns/1", claims, healthy: true });
+    const store = open();
+    store.putNetwork(network);
+    store.putEndpoint(endpoint);
+    assert.deepEqual(open().load(), { networks: [network], endpoints: [endpoint], settings: [] });
+  });
 
   test("keeps what was changed on the host, the last change of each setting, and refuses a path out of /proc/sys", () => {
     const store = open();
