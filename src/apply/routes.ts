@@ -6,28 +6,39 @@ import type { RouteSpec } from "../plan/specs.ts";
 import { planEndpointRoutes } from "../plan/wishes.ts";
 import type { Workshop } from "./workshop.ts";
 
+/** Routes of a pair that somebody set down are missing at every look. */
+const maxLooks = 3;
+
 /**
  * Takes away what nothing asks for and puts back what is missing: others flush routes, and a link that was down has lost
- * its own. The kernel is read before the records, and a route that is to go is looked at again afterwards.
+ * its own. The kernel is read before the records, and what was changed is looked at again: calls may have come in between.
  */
 export async function settleRoutes(workshop: Workshop): Promise<void> {
-  const { kernel, log } = workshop;
   try {
-    const present = await kernel.routes.listOwned();
-    const wanted = desiredRoutes(workshop);
-    const [texts, known] = [new Set(present.map(routeText)), new Set(wanted.map(routeText))];
-    const missing = wanted.filter((route) => !texts.has(routeText(route)));
-    const orphans = present.filter((route) => !known.has(routeText(route)));
-    if (orphans.length > 0) {
-      log.warn("removed leftover routes", { orphans: orphans.map(routeText) });
-      await kernel.routes.remove(orphans);
-    }
-    if (missing.length > 0) {
-      await kernel.routes.add(missing);
+    let hasChanged = true;
+    for (let looks = 0; hasChanged && looks < maxLooks; looks += 1) {
+      hasChanged = await settleOnce(workshop);
     }
   } catch (error) {
-    log.error("could not bring routes in line", { error: String(error) });
+    workshop.log.error("could not bring routes in line", { error: String(error) });
   }
+}
+
+async function settleOnce(workshop: Workshop): Promise<boolean> {
+  const { kernel, log } = workshop;
+  const present = await kernel.routes.listOwned();
+  const wanted = desiredRoutes(workshop);
+  const [texts, known] = [new Set(present.map(routeText)), new Set(wanted.map(routeText))];
+  const missing = wanted.filter((route) => !texts.has(routeText(route)));
+  const orphans = present.filter((route) => !known.has(routeText(route)));
+  if (orphans.length > 0) {
+    log.warn("removed leftover routes", { orphans: orphans.map(routeText) });
+    await kernel.routes.remove(orphans);
+  }
+  if (missing.length > 0) {
+    await kernel.routes.add(missing);
+  }
+  return orphans.length + missing.length > 0;
 }
 
 /** The blocks of a subnet that are this host's have changed. */
