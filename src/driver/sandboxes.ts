@@ -61,7 +61,10 @@ function withStandIn({ workshop }: DriverContext, network: Network, endpoint: En
   return { ...endpoint, standIn };
 }
 
-/** Rules stand before the interface that they judge. */
+/**
+ * Rules stand before the interface that they judge. And at once after the record: an installation on behalf of others
+ * brings the elements of every record, and only a step that was taken is taken back.
+ */
 function joiningSteps(context: DriverContext, network: Network, before: Endpoint, joined: Endpoint): Step[] {
   const isAttachedAlready = planAttachmentElements(network, before).length > 0;
   const elements = [
@@ -69,9 +72,9 @@ function joiningSteps(context: DriverContext, network: Network, before: Endpoint
     ...planPublicationElements(joined.claims ?? []),
   ];
   return [
+    { do: "changeElements", add: elements, remove: [] },
     // Not earlier: an engine that finds forwarding on at its start leaves the host open to all traffic.
     { do: "enableForwarding", families: planForwarding(network) },
-    { do: "changeElements", add: elements, remove: [] },
     planAttachment(network, joined, hostFacts(context.workshop.kernel)),
     { do: "forgetFlows", filters: planPublicationFlows(joined.claims ?? []) },
   ];

@@ -133,14 +133,14 @@ describe("endpoints of routed networks", () => {
     assert.deepEqual(intoPairs(), ["10.20.9.7/32"]);
   });
 
-  test("a join stands its rules before its pair, and forwarding before both", async () => {
+  test("a join stands its rules before its pair, and its pair when the host forwards", async () => {
     await prepare();
     const { calls } = host.run.process;
     const from = calls.length;
     host.kernel.sysctls.values.set("net/ipv4/ip_forward", "0");
     await join();
     const changes = calls.slice(from).filter((call) => /write|change|addNextHop|forget/.test(call));
-    assert.deepEqual(changes, ["sysctls.write", "nft.change", "links.addNextHopLink", "conntrack.forgetLater"]);
+    assert.deepEqual(changes, ["nft.change", "sysctls.write", "links.addNextHopLink", "conntrack.forgetLater"]);
     assert.deepEqual(elements(), [
       "element local4 { 10.20.1.2 }",
       "element own_gateway4 { fwve001e001e001 . 169.254.80.1 }",
@@ -238,11 +238,39 @@ describe("endpoints of routed networks", () => {
     assert.deepEqual(intoPairs(), ["10.20.1.2/32"]);
   });
 
-  test("an endpoint that goes together with its network leaves no elements", async () => {
+  test("an endpoint that goes while its network does leaves no elements", async () => {
+    await host.driver.createNetwork(routedNetworkRequest(2), fakeCall());
+    host.run.process.delayTurns = 6;
+    for (let turns = 0; turns < 40; turns += 1) {
+      await prepare();
+      await join();
+      // Its address was given to another one, which does not wait for the network's turn to remove it.
+      const heir = { ...routedEndpointRequest(1), endpointId: endpointId(2) };
+      const coming = host.driver.createEndpoint(heir, fakeCall());
+      for (let turn = 0; turn < turns; turn += 1) {
+        await undefined;
+      }
+      await Promise.allSettled([coming, host.driver.deleteNetwork(networkId(1), fakeCall())]);
+      await host.checkNothingLeaks();
+    }
+  });
+
+  test("a join that is hung up on while another call installs the packet filter leaves no elements", async () => {
     await prepare();
-    await join();
-    const removal = host.driver.deleteEndpoint(networkId(1), endpointId(1), fakeCall());
-    await Promise.all([removal, host.driver.deleteNetwork(networkId(1), fakeCall())]);
+    const call = fakeCall();
+    const { sysctls } = host.kernel;
+    const read = sysctls.read.bind(sysctls);
+    let installing: Promise<void> | undefined;
+    sysctls.read = (path) => {
+      if (path.includes("ip_forward")) {
+        installing = host.workshop.firewall.install();
+        call.controller.abort(new Error("hung up"));
+      }
+      return read(path);
+    };
+    await assert.rejects(host.driver.join(joinRequest(), call), /hung up/);
+    await installing;
+    assert.deepEqual(elements(), []);
   });
 
   test("the sandbox is furnished when the interface is inside", async () => {
