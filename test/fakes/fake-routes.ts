@@ -1,3 +1,4 @@
+import { FairwayError } from "../../src/errors.ts";
 import type { RoutePort, RouteSpec } from "../../src/kernel/ports.ts";
 import type { IfName } from "../../src/model/ids.ts";
 import type { FakeLinks } from "./fake-links.ts";
@@ -19,6 +20,9 @@ export class FakeRoutes implements RoutePort {
   async add(routes: readonly RouteSpec[]): Promise<void> {
     for (const route of routes) {
       const { destination, metric, device } = requireMetric(route);
+      if (this.foreign.some((one) => one.destination === destination && one.metric === metric)) {
+        throw new FairwayError({ code: "FW3002", what: `the host has a route to ${destination} that is not ours` });
+      }
       if (device === undefined) {
         this.unreachable.set(keyOf(route), route);
       } else {

@@ -1,3 +1,4 @@
+import { FairwayError } from "../../errors.ts";
 import type { IfName } from "../../model/ids.ts";
 import type { KernelError, RoutePort, RouteSpec } from "../ports.ts";
 import { addFlatRoute, deleteFlatRoute, type FlatRoute } from "./route-codec.ts";
@@ -15,12 +16,15 @@ export class FlatRoutes implements RoutePort {
     this.#rtnetlink = rtnetlink;
   }
 
-  add(routes: readonly RouteSpec[]): Promise<void> {
-    return this.#change("add", routes, addFlatRoute, fineWhenAdding);
+  async add(routes: readonly RouteSpec[]): Promise<void> {
+    const inTheWay = await this.#change("add", routes, addFlatRoute, fineWhenAdding);
+    if (inTheWay.length > 0) {
+      await this.#replace(inTheWay);
+    }
   }
 
-  remove(routes: readonly RouteSpec[]): Promise<void> {
-    return this.#change("delete", routes, deleteFlatRoute, fineWhenRemoving);
+  async remove(routes: readonly RouteSpec[]): Promise<void> {
+    await this.#change("delete", routes, deleteFlatRoute, fineWhenRemoving);
   }
 
   async listOwned(): Promise<readonly RouteSpec[]> {
@@ -35,26 +39,42 @@ export class FlatRoutes implements RoutePort {
     });
   }
 
+  /** A route of ours that leads elsewhere gives way; somebody else's stays. */
+  async #replace(routes: readonly RouteSpec[]): Promise<void> {
+    const owned = await this.listOwned();
+    const isSame = (a: RouteSpec, b: RouteSpec) => a.destination === b.destination && a.metric === b.metric;
+    const foreign = routes.find((route) => !owned.some((one) => isSame(one, route)));
+    if (foreign !== undefined) {
+      throw foreignRoute(foreign);
+    }
+    const other = routes.filter((route) => !owned.some((one) => isSame(one, route) && one.device === route.device));
+    await this.remove(owned.filter((one) => other.some((route) => isSame(one, route))));
+    await this.#change("add", other, addFlatRoute, fineWhenAdding);
+  }
+
+  /** Those that exist already in some form. */
   async #change(
     verb: string,
     routes: readonly RouteSpec[],
     encode: (route: FlatRoute) => Buffer,
     isFine: readonly string[],
-  ): Promise<void> {
+  ): Promise<RouteSpec[]> {
     const indexes = await this.#indexesOf(routes);
-    const changes = routes.flatMap(({ destination, metric, device }) => {
+    const sent = routes.filter(({ device }) => device === undefined || indexes.has(device));
+    const changes = sent.map(({ destination, metric, device }) => {
       const index = device === undefined ? undefined : indexes.get(device);
-      if (device !== undefined && index === undefined) {
-        return [];
-      }
       const message = encode({ destination, metric, ...(index === undefined ? {} : { index }) });
-      return [{ what: `${verb} route to ${destination}`, message }];
+      return { what: `${verb} route to ${destination}`, message };
     });
     const refusals = await this.#rtnetlink.attempt(changes);
-    const failed = refusals.find((error): error is KernelError => error !== undefined && !isFine.includes(error.errno));
+    const tolerated = [...isFine, "EEXIST"];
+    const failed = refusals.find(
+      (error): error is KernelError => error !== undefined && !tolerated.includes(error.errno),
+    );
     if (failed !== undefined) {
       throw failed;
     }
+    return sent.filter((_route, index) => refusals[index]?.errno === "EEXIST");
   }
 
   async #indexesOf(routes: readonly RouteSpec[]): Promise<ReadonlyMap<string, number>> {
@@ -62,4 +82,13 @@ export class FlatRoutes implements RoutePort {
     const links = await Promise.all(names.map((name) => this.#rtnetlink.findLink(name)));
     return new Map(links.flatMap((link) => (link === undefined ? [] : [[link.name, link.index] as const])));
   }
+}
+
+function foreignRoute({ destination, metric }: RouteSpec): FairwayError {
+  return new FairwayError({
+    code: "FW3002",
+    what: `the host has a route to ${destination} with metric ${metric} already, which is not fairway's`,
+    why: "there can be one route for a destination and a metric, and what others made is left alone",
+    fix: `remove it (ip route show ${destination}), or give it another metric`,
+  });
 }

@@ -1,6 +1,7 @@
 import { familyOf, type IpAddress, prefixOf, wholeAddress } from "../../model/ip.ts";
 import { KernelError, type NextHopLinkSpec, type SysctlPort } from "../ports.ts";
 import { activateFlat, activateNextHop, addAddress, addLinkAddress, createVeth, deleteLink } from "./codec.ts";
+import { FlatRoutes } from "./flat-routes.ts";
 import { kernelHasIpv6, setIpv6 } from "./ipv6-settings.ts";
 import { type PairMarks, removeLeftoverPair } from "./leftovers.ts";
 import { addFlatRoute, addLoopbackRoute, addNeighbour, addRoute } from "./route-codec.ts";
@@ -71,6 +72,15 @@ export class NextHopLinks {
     if (failed !== undefined) {
       throw failed;
     }
+    if (spec.flatMetric !== undefined && refusals.some((error) => error?.errno === "EEXIST")) {
+      await this.#takeOver(spec, spec.flatMetric);
+    }
+  }
+
+  /** The former pair of an address may not be gone yet. */
+  async #takeOver({ host, targets }: NextHopLinkSpec, metric: number): Promise<void> {
+    const routes = targets.map((target) => ({ destination: prefixOf(wholeAddress(target)), metric, device: host }));
+    await new FlatRoutes(this.#rtnetlink).add(routes);
   }
 }
 

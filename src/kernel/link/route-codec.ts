@@ -62,9 +62,9 @@ export interface FlatRoute {
   readonly index?: number;
 }
 
-/** A route with our protocol number; an equal one is replaced. */
+/** A route with our protocol number. EEXIST: there is one for this destination with this metric, whoever made it. */
 export function addFlatRoute(route: FlatRoute): Buffer {
-  return flatRouteMessage(rt.RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
+  return flatRouteMessage(rt.RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route);
 }
 
 /** Deletes nothing that lacks our protocol number. */

@@ -107,7 +107,7 @@ export function routesContract(open: OpenSubject): void {
       assert.deepEqual(texts(await routes.listOwned()), texts(moved));
     });
 
-    test("of others, and those of mode host, are not ours to list or to remove", async () => {
+    test("of others, and those of mode host, are not ours to list, to replace or to remove", async () => {
       await using subject = await open();
       const { routes, links } = subject.kernel;
       const whole = { ipv4: parseInterfaceAddress("192.0.2.10/32"), ipv6: parseInterfaceAddress("2001:db8::10/128") };
@@ -116,6 +116,7 @@ export function routesContract(open: OpenSubject): void {
         await subject.addForeignRoute(destination, metric);
       }
       assert.deepEqual(await routes.listOwned(), []);
+      await assert.rejects(routes.add(blocks), { code: "FW3002" });
       await routes.remove(blocks);
       for (const { destination } of blocks) {
         assert.equal(await subject.hasForeignRoute(destination), true, destination);

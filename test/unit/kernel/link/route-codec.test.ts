@@ -134,38 +134,38 @@ test("ip -6 route append local ::1 dev … table local proto static metric 2048"
   );
 });
 
-test("ip route replace 10.20.0.2 dev … proto 143 metric 9910", () => {
+test("ip route add 10.20.0.2 dev … scope global proto 143 metric 9910", () => {
   assertBytes(
     codec.addFlatRoute({ destination: parsePrefix("10.20.0.2/32"), metric: 9910, index: 3 }),
-    "34000000 1800 0505 00000000 00000000",
-    "02 20 00 00 fe 8f fd 01 00000000",
+    "34000000 1800 0506 00000000 00000000",
+    "02 20 00 00 fe 8f 00 01 00000000",
     "0800 0100 0a140002 0800 0600 b6260000 0800 0400 03000000",
   );
 });
 
-test("ip -6 route replace fd00:20::2 dev … proto 143 metric 9900: without a scope", () => {
+test("ip -6 route add fd00:20::2 dev … proto 143 metric 9900: without a scope", () => {
   assertBytes(
     codec.addFlatRoute({ destination: parsePrefix("fd00:20::2/128"), metric: 9900, index: 3 }),
-    "40000000 1800 0505 00000000 00000000",
+    "40000000 1800 0506 00000000 00000000",
     "0a 80 00 00 fe 8f 00 01 00000000",
     "1400 0100 fd000020 00000000 00000000 00000002 0800 0600 ac260000 0800 0400 03000000",
   );
 });
 
-test("ip route replace unreachable 10.20.0.0/24 proto 143 metric 9900", () => {
+test("ip route add unreachable 10.20.0.0/24 proto 143 metric 9900", () => {
   assertBytes(
     codec.addFlatRoute({ destination: parsePrefix("10.20.0.0/24"), metric: 9900 }),
-    "2c000000 1800 0505 00000000 00000000",
+    "2c000000 1800 0506 00000000 00000000",
     "02 18 00 00 fe 8f 00 07 00000000",
     "0800 0100 0a140000 0800 0600 ac260000",
   );
 });
 
-test("ip route del 10.20.0.2 dev … scope link proto 143 metric 9910", () => {
+test("ip route del 10.20.0.2 dev … scope global proto 143 metric 9910", () => {
   assertBytes(
     codec.deleteFlatRoute({ destination: parsePrefix("10.20.0.2/32"), metric: 9910, index: 3 }),
     "34000000 1900 0500 00000000 00000000",
-    "02 20 00 00 fe 8f fd 01 00000000",
+    "02 20 00 00 fe 8f 00 01 00000000",
     "0800 0100 0a140002 0800 0600 b6260000 0800 0400 03000000",
   );
 });
