@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { noAnswer, refusedByEtcd } from "../../src/cluster/etcd/refusals.ts";
 import { resolveConfig } from "../../src/daemon/config.ts";
 import { refuseEngineIpam } from "../../src/driver/host-refusals.ts";
 import { defect, type ErrorCode, errorCatalogue, explain, FairwayError, printable } from "../../src/errors.ts";
@@ -70,6 +71,12 @@ describe("docs/errors.md", () => {
     },
     FW3011: () => {
       throw addressTaken(parseIpAddress("10.88.0.2"), parsePrefix("10.88.0.0/24"));
+    },
+    FW4001: () => {
+      throw noAnswer(["http://192.0.2.1:2379: ECONNREFUSED"], false);
+    },
+    FW4002: () => {
+      throw refusedByEtcd(3, "etcdserver: authentication failed, invalid user ID or password");
     },
     FW5001: () => parseNetworkId("../../etc"),
     FW9002: () => {
