@@ -28,7 +28,7 @@ describe("the session with etcd", () => {
       request.resume();
       request.on("end", () => {
         asked.push({ path: request.url ?? "", token: request.headers.authorization });
-        const answer = answers.shift() ?? { body: { header } };
+        const answer: Answer = answers.shift() ?? { body: { header } };
         if (answer === "hang up") {
           request.socket.destroy();
           return;
@@ -48,7 +48,7 @@ describe("the session with etcd", () => {
   function open(more: { readonly user?: string; readonly password?: string }): EtcdStore {
     const address = server.address();
     const port = typeof address === "object" ? address?.port : 0;
-    return new EtcdStore({ endpoints: [`http://127.0.0.1:${port}`], deadlineMs: 1000, ...more });
+    return new EtcdStore({ endpoints: [`http://127.0.0.1:${port}`], deadlineMs: 4000, ...more });
   }
 
   test("a write whose answer was lost is repeated, and what is found then is ours if it has our text", async () => {
