@@ -30,6 +30,8 @@ export const errorCatalogue = {
   FW3011: "no free address",
   FW4001: "cluster store not reachable",
   FW4002: "cluster store refused this host",
+  FW4003: "no new addresses without contact",
+  FW4004: "addresses cannot be released",
   FW5001: "request not understood",
   FW5002: "request arrived without its content",
   FW5003: "network not known",

@@ -27,6 +27,8 @@ export class FakeCluster {
   down = false;
   /** Every write that was carried out, as "put KEY". */
   readonly writes: string[] = [];
+  /** For a test that has to know who took what away. */
+  onDelete: (writer: string, key: string, value: string) => void = () => undefined;
   readonly #entries = new Map<string, Stored>();
   readonly #leases = new Map<LeaseId, Lease>();
   readonly #writers = new Map<string, string>();
@@ -80,12 +82,13 @@ export class FakeCluster {
     return { key, value, revision: String(this.#revision) as Revision };
   }
 
-  delete(key: string, expected: Revision): boolean {
+  delete(writer: string, key: string, expected: Revision): boolean {
     checkKey(key);
     this.#checkRevision(expected);
     if (!this.#isAsExpected(key, expected)) {
       return false;
     }
+    this.onDelete(writer, key, this.#entries.get(key)?.value ?? "");
     this.#revision += 1;
     this.#entries.delete(key);
     this.writes.push(`delete ${key}`);
@@ -176,7 +179,7 @@ export class FakeClusterClient implements ClusterStore {
   }
 
   async delete(key: string, expected: Revision): Promise<boolean> {
-    return await this.#write(() => this.#cluster.delete(key, expected));
+    return await this.#write(() => this.#cluster.delete(this.#name, key, expected));
   }
 
   async grantLease(ttlSeconds: number): Promise<LeaseId> {

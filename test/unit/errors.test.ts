@@ -6,6 +6,8 @@ import { noAnswer, refusedByEtcd } from "../../src/cluster/etcd/refusals.ts";
 import { resolveConfig } from "../../src/daemon/config.ts";
 import { refuseEngineIpam } from "../../src/driver/host-refusals.ts";
 import { defect, type ErrorCode, errorCatalogue, explain, FairwayError, printable } from "../../src/errors.ts";
+import { signOfLife, stillThere } from "../../src/ipam/blocks/reclaim.ts";
+import { fenced } from "../../src/ipam/blocks/refusals.ts";
 import { addressTaken, poolOverlaps } from "../../src/ipam/refusals.ts";
 import { parseNetworkId } from "../../src/model/ids.ts";
 import { parseIpAddress, parsePrefix } from "../../src/model/ip.ts";
@@ -77,6 +79,12 @@ describe("docs/errors.md", () => {
     },
     FW4002: () => {
       throw refusedByEtcd(3, "etcdserver: authentication failed, invalid user ID or password");
+    },
+    FW4003: () => {
+      throw fenced("h1", parsePrefix("10.244.0.0/16"), 25 * 3_600_000, 24 * 3_600_000);
+    },
+    FW4004: () => {
+      throw stillThere("h2", signOfLife);
     },
     FW5001: () => parseNetworkId("../../etc"),
     FW9002: () => {
