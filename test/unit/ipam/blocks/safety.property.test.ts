@@ -10,7 +10,6 @@ import { type IpAddress, parsePrefix, prefixContains } from "../../../../src/mod
 import { FakeCluster, type Mishap } from "../../../fakes/fake-cluster.ts";
 import { Host, ownershipMs, pass } from "./hosts.ts";
 
-const subnet = "10.244.0.0/23";
 const hostCount = 5;
 const stepCount = 700;
 
@@ -32,17 +31,20 @@ class World {
   /** Addresses of containers that run, and where. */
   readonly containers = new Map<string, Host>();
   readonly #below: (below: number) => number;
+  readonly #subnet: string;
   readonly #options: Readonly<Record<string, string>>;
   answered = 0;
   borrowed = 0;
 
   constructor(seed: number) {
     this.#below = random(seed);
+    // Every second time there are fewer blocks than hosts.
     this.#options = seed % 2 === 0 ? { borrow: "true" } : {};
-    const space = parsePrefix(subnet);
+    this.#subnet = seed % 2 === 0 ? "10.244.0.0/24" : "10.244.0.0/23";
+    const space = parsePrefix(this.#subnet);
     this.hosts = Array.from({ length: hostCount }, (_, at) => new Host(this.cluster, `host${at}`, space));
     for (const host of this.hosts) {
-      host.network(subnet);
+      host.network(this.#subnet);
     }
     // Whoever releases a host's blocks answers for its being dead: its containers run no more.
     this.cluster.onDelete = (writer, key, value) => {
@@ -56,7 +58,7 @@ class World {
 
   async open(): Promise<void> {
     for (const host of this.hosts) {
-      this.pools.set(host, await host.pool(subnet, this.#options));
+      this.pools.set(host, await host.pool(this.#subnet, this.#options));
     }
   }
 
@@ -70,7 +72,7 @@ class World {
   }
 
   async #act(host: Host, dice: number): Promise<void> {
-    if (dice < 45) {
+    if (dice < 50) {
       await this.#start(host);
     } else if (dice < 70) {
       await this.#stop(host);
@@ -100,7 +102,7 @@ class World {
 
   async #start(host: Host): Promise<void> {
     const named = this.#below(6) === 0;
-    const wanted = named ? { ip: `10.244.${this.#below(2)}.${this.#below(256)}` } : { name: `c${this.#below(40)}` };
+    const wanted = named ? { ip: `10.244.0.${1 + this.#below(254)}` } : { name: `c${this.#below(40)}` };
     const both = [this.#ask(host, wanted), ...(this.#below(3) === 0 ? [this.#ask(host, {})] : [])];
     await Promise.all(both);
   }
@@ -111,7 +113,7 @@ class World {
       assert.equal(this.containers.get(address)?.name, undefined, `${address} is given to ${host.name} as well`);
       this.containers.set(address, host);
       this.answered += 1;
-      this.borrowed += (host.book.blocksOf(parsePrefix(subnet)) ?? []).some((block) =>
+      this.borrowed += (host.book.blocksOf(parsePrefix(this.#subnet)) ?? []).some((block) =>
         prefixContains(block, address as IpAddress),
       )
         ? 0
@@ -167,6 +169,9 @@ class World {
 
   /** Undefined: it was refused, or the daemon died. Only refusals are expected. */
   async #alive<T>(host: Host, work: () => Promise<T>): Promise<T | undefined> {
+    if (host.process.dead) {
+      return undefined;
+    }
     const dead = new Promise<undefined>((resolve) => host.process.onDeath(() => resolve(undefined)));
     const { process } = host;
     const done = work().catch((error: { code?: string; name?: string }) => {
