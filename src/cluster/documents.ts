@@ -13,7 +13,7 @@ const host = z.object({ version, id: z.uuid(), name, epoch, by: z.uuid(), at: z.
 const alive = z.object({ version, id: z.uuid(), name, instance: z.uuid(), at: z.string() });
 const pool = z.object({ version, subnet: prefix, blockLength: z.int().min(1).max(128), by: z.uuid(), at: z.string() });
 
-const loan = z.object({ host: z.uuid(), name, at: z.string() });
+const loan = z.object({ host: z.uuid(), name, epoch, at: z.string() });
 const block = z.object({
   version,
   owner: z.uuid(),

@@ -112,6 +112,24 @@ export class DividedPools implements BlockUse {
     return this.#leasesOf(subnet).some((leases) => leases.leaseAt(address)?.borrowedFrom !== undefined);
   }
 
+  loans(subnet: Prefix): readonly IpAddress[] {
+    return this.#leasesOf(subnet).flatMap((leases) =>
+      [...leases.held(), ...leases.resting()]
+        .filter(({ borrowedFrom }) => borrowedFrom !== undefined)
+        .map(({ address }) => address),
+    );
+  }
+
+  loseLoan(subnet: Prefix, address: IpAddress): void {
+    for (const leases of this.#leasesOf(subnet)) {
+      if (leases.isHeld(address)) {
+        this.#parts.book.take(leases, address, "container");
+      } else {
+        this.#parts.book.drop(leases, address);
+      }
+    }
+  }
+
   async #choose(leases: SubnetLeases, division: ClusterDivision, request: AddressRequest): Promise<IpAddress> {
     const blocks = this.#blocks(leases.pool);
     const pool = { subnet: leases.pool.subnet, ...division };
@@ -154,14 +172,14 @@ export class DividedPools implements BlockUse {
   async #takeNamed(leases: SubnetLeases, division: ClusterDivision, address: IpAddress): Promise<IpAddress> {
     const blocks = this.#blocks(leases.pool);
     const pool = { subnet: leases.pool.subnet, ...division };
-    if (leases.leaseAt(address)?.borrowedFrom !== undefined) {
-      return this.#takeAgain(leases, address);
-    }
     for (let round = 0; round < rounds; round += 1) {
       await blocks.reopen(pool.subnet);
       refuseTaken(leases, address);
-      if (leases.isOffered(address) && blocks.refusal(pool.subnet) === undefined) {
-        this.#parts.book.take(leases, address, "container");
+      const borrowedFrom = leases.leaseAt(address)?.borrowedFrom;
+      const isOurs = leases.isOffered(address) || borrowedFrom !== undefined;
+      if (isOurs && blocks.refusal(pool.subnet) === undefined) {
+        // A borrowed one whose rest is not over has not been returned.
+        this.#parts.book.take(leases, address, "container", borrowedFrom === undefined ? {} : { borrowedFrom });
         return address;
       }
       const borrowed = await blocks.claimAround(pool, address);
@@ -179,13 +197,6 @@ export class DividedPools implements BlockUse {
     } finally {
       blocks.settled(address);
     }
-  }
-
-  /** Its rest is not over, and so it has not been returned. */
-  #takeAgain(leases: SubnetLeases, address: IpAddress): IpAddress {
-    const borrowedFrom = leases.leaseAt(address)?.borrowedFrom;
-    this.#parts.book.take(leases, address, "container", borrowedFrom === undefined ? {} : { borrowedFrom });
-    return address;
   }
 
   #pick(leases: SubnetLeases, block: Prefix, request: AddressRequest): IpAddress {

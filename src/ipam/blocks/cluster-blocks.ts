@@ -31,7 +31,14 @@ const claimAheadShare = 0.75;
 const giveBackShare = 0.5;
 export const giveBackDelayMs = 600_000;
 const retryMs = 30_000;
-const nothingInUse: BlockUse = { subnets: () => [], held: () => 0, busy: () => 0, hasLoan: () => false };
+const nothingInUse: BlockUse = {
+  subnets: () => [],
+  held: () => 0,
+  busy: () => 0,
+  hasLoan: () => false,
+  loans: () => [],
+  loseLoan: () => undefined,
+};
 
 /** This host's blocks of the subnets that it divides with others. */
 export class ClusterBlocks {

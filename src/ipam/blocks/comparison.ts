@@ -37,9 +37,10 @@ export async function compareWithStore(comparison: Comparison): Promise<void> {
 }
 
 async function compareSubnet(comparison: Comparison, subnet: Prefix): Promise<void> {
-  const { cluster, ledger } = comparison.parts;
+  const { cluster, ledger, use } = comparison.parts;
   // Before the store is asked: what is claimed after it is not missing there.
   const own = ledger.all().filter((one) => one.subnet === subnet);
+  const loans = use().loans(subnet);
   const entries = new Map<Prefix, ClusterEntry>();
   for (const entry of await cluster.list(blocksPrefix(subnet))) {
     const place = blockOfKey(entry.key);
@@ -51,7 +52,7 @@ async function compareSubnet(comparison: Comparison, subnet: Prefix): Promise<vo
     await compareBlock(comparison, one, entries.get(one.block));
   }
   await takeOrphans(comparison, subnet, entries);
-  await comparison.loans.compare(subnet, entries);
+  await comparison.loans.compare(subnet, entries, loans);
 }
 
 async function compareBlock(comparison: Comparison, one: OwnedBlock, listed: ClusterEntry | undefined): Promise<void> {

@@ -7,6 +7,7 @@ import { boundsOf, familyOf, fromBigInt, type IpAddress, type Prefix, prefixCont
 import { commonGateway } from "./choice.ts";
 import { understood } from "./claims.ts";
 import type { BlockParts } from "./parts.ts";
+import { unsettled } from "./refusals.ts";
 
 export interface Borrowed {
   readonly address: IpAddress;
@@ -61,12 +62,13 @@ export class Loans {
     }
   }
 
-  /** Removes what a host borrowed, from one block. */
-  async forgetHost(subnet: Prefix, entry: ClusterEntry, hostId: string): Promise<number> {
-    const lent = Object.entries(understood(entry, subnet).lent ?? {}).filter(([, { host }]) => host === hostId);
-    const rest = Object.entries(understood(entry, subnet).lent ?? {}).filter(([, { host }]) => host !== hostId);
-    const written = lent.length === 0 ? undefined : await this.#write(subnet, entry, Object.fromEntries(rest));
-    return written === undefined ? 0 : lent.length;
+  /** Removes what a host borrowed until that epoch, from one block. */
+  async forgetHost(subnet: Prefix, entry: ClusterEntry, hostId: string, epoch: number): Promise<number> {
+    const all = Object.entries(understood(entry, subnet).lent ?? {});
+    const rest = all.filter(([, loan]) => loan.host !== hostId || loan.epoch > epoch);
+    const count = all.length - rest.length;
+    const written = count === 0 ? undefined : await this.#write(subnet, entry, Object.fromEntries(rest));
+    return written === undefined ? 0 : count;
   }
 
   /** The owner wants for itself what nobody has borrowed. */
@@ -86,19 +88,56 @@ export class Loans {
     }
   }
 
-  /** Lent to us by the store, and the disk knows nothing: the daemon ended in between, or an answer was lost. */
-  async compare(subnet: Prefix, entries: ReadonlyMap<Prefix, ClusterEntry>): Promise<void> {
-    const { membership, use } = this.#parts;
+  /**
+   * What the store says is lent to us, and what the disk knows, become the same.
+   * @param known from before the store was asked: what was borrowed since is not missing there
+   */
+  async compare(
+    subnet: Prefix,
+    entries: ReadonlyMap<Prefix, ClusterEntry>,
+    known: readonly IpAddress[],
+  ): Promise<void> {
+    const found = new Set<string>();
     for (const entry of entries.values()) {
-      const lent = Object.entries(understood(entry, subnet).lent ?? {});
-      const forgotten = lent
-        .filter(([, { host }]) => host === membership.hostId)
-        .map(([address]) => address as IpAddress)
-        .find((address) => !this.#underWay.has(address) && !use().hasLoan(subnet, address));
-      if (forgotten !== undefined) {
-        await this.#forget(subnet, entry, forgotten, membership.hostId);
+      for (const address of await this.#compareBlock(subnet, entry)) {
+        found.add(address);
       }
     }
+    for (const address of known.filter((one) => !found.has(one))) {
+      this.#parts.log.error("a borrowed address is not lent to this host any more", { subnet, address });
+      this.#parts.use().loseLoan(subnet, address);
+    }
+  }
+
+  /** @returns the addresses of the block that stay lent to us */
+  async #compareBlock(subnet: Prefix, listed: ClusterEntry): Promise<readonly string[]> {
+    const { cluster, membership } = this.#parts;
+    let entry: ClusterEntry | undefined = listed;
+    for (let round = 0; round < rounds && entry !== undefined; round += 1) {
+      const lent = understood(entry, subnet).lent ?? {};
+      const wanted = this.#settledLoans(subnet, lent);
+      const own = Object.keys(wanted).filter((address) => wanted[address]?.host === membership.hostId);
+      const isSame = JSON.stringify(wanted) === JSON.stringify(lent);
+      if (isSame || (await this.#write(subnet, entry, wanted)) !== undefined) {
+        return own;
+      }
+      entry = await cluster.get(listed.key);
+    }
+    if (entry !== undefined) {
+      throw unsettled(listed.key);
+    }
+    return [];
+  }
+
+  /** Ours that nobody has any more go; ours of an earlier epoch are written again, so that they stay ours. */
+  #settledLoans(subnet: Prefix, lent: Readonly<Record<string, Loan>>): Record<string, Loan> {
+    const { hostId, epoch } = this.#parts.membership;
+    const hasLoan = (address: string) =>
+      this.#underWay.has(address as IpAddress) || this.#parts.use().hasLoan(subnet, address as IpAddress);
+    const kept = Object.entries(lent).filter(([address, { host }]) => host !== hostId || hasLoan(address));
+    return Object.fromEntries(
+      kept.map(([address, loan]) => [address, loan.host === hostId ? { ...loan, epoch } : loan]),
+    );
   }
 
   async #borrowFrom(
@@ -115,7 +154,8 @@ export class Loans {
       if (address === undefined || this.#parts.use().hasLoan(subnet, address)) {
         return undefined;
       }
-      const loan: Loan = { host: membership.hostId, name: membership.hostName, at: new Date().toISOString() };
+      const { hostId: host, hostName: name, epoch } = membership;
+      const loan: Loan = { host, name: name.slice(0, 255), epoch, at: new Date().toISOString() };
       this.#underWay.add(address);
       const written = await this.#write(subnet, entry, { ...found.lent, [address]: loan }).catch((error: unknown) => {
         this.#underWay.delete(address);

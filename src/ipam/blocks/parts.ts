@@ -21,6 +21,9 @@ export interface BlockUse {
   busy(subnet: Prefix, part: Prefix): number;
   /** Does a container of this host have this address of another host's block, or had it lately? */
   hasLoan(subnet: Prefix, address: IpAddress): boolean;
+  loans(subnet: Prefix): readonly IpAddress[];
+  /** It is not lent to us any more; a container may use it all the same. */
+  loseLoan(subnet: Prefix, address: IpAddress): void;
 }
 
 /** Told when blocks of a subnet came, or went. What it returns is waited for before an address is answered. */

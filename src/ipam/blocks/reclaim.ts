@@ -70,7 +70,7 @@ export async function reclaimHost(
       continue;
     }
     if (block.owner !== id) {
-      addresses += await loans.forgetHost(place.subnet, found, id);
+      addresses += await loans.forgetHost(place.subnet, found, id, epoch);
     } else if (block.epoch <= epoch) {
       const isFree = Object.values(block.lent ?? {}).every(({ host }) => host === id);
       const isGone = isFree && (await cluster.delete(found.key, found.revision));

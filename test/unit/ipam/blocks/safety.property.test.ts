@@ -84,7 +84,7 @@ class World {
     } else if (dice < 84) {
       host.process.crashNth(1 + this.#below(8), this.#below(2) === 0 ? "before" : "after");
     } else if (dice < 90) {
-      await this.#alive(host, () => this.#tend(host));
+      await Promise.all([this.#alive(host, () => this.#tend(host)), this.#perhaps(host)]);
     } else if (dice < 94) {
       pass(
         this.cluster,
@@ -97,6 +97,12 @@ class World {
       await this.#release(host);
     } else {
       this.#reboot(host);
+    }
+  }
+
+  async #perhaps(host: Host): Promise<void> {
+    if (this.#below(2) === 0) {
+      await this.#start(host);
     }
   }
 
@@ -142,7 +148,8 @@ class World {
   async #release(host: Host): Promise<void> {
     const other = this.hosts[this.#below(hostCount)];
     if (other !== undefined && other !== host) {
-      await this.#alive(host, () => host.blocks.releaseHost(other.blocks.membership.hostId, false));
+      const release = this.#alive(host, () => host.blocks.releaseHost(other.blocks.membership.hostId, false));
+      await Promise.all([release, this.#perhaps(other)]);
     }
   }
 
