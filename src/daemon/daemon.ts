@@ -9,12 +9,16 @@ import { DockerodeEngine } from "../engine/dockerode-engine.ts";
 import { EngineNames } from "../engine/name-book.ts";
 import type { EnginePort } from "../engine/port.ts";
 import { AddressBook } from "../ipam/address-book.ts";
+import { IpamService } from "../ipam/service.ts";
+import { startUpkeep } from "../ipam/upkeep.ts";
 import { createLogger } from "../log.ts";
+import type { Prefix } from "../model/ip.ts";
 import { Registry } from "../store/registry.ts";
 import { SqliteStore } from "../store/sqlite-store.ts";
 import { passedSocket } from "../wire/activation.ts";
 import { createApp, createServer } from "../wire/server.ts";
 import { type Listener, listenOnFd, listenOnPath } from "../wire/socket.ts";
+import { type ClusterSettings, openCluster } from "./cluster.ts";
 import type { Config } from "./config-schema.ts";
 import { openKernel } from "./kernel.ts";
 import { lockNetwork } from "./lock.ts";
@@ -64,7 +68,18 @@ export async function startDaemon(config: Config, surroundings: DaemonSurroundin
   failed.catch(() => undefined);
 
   const driver = createDriver({ workshop, names }, ready);
-  const ipam = new AddressBook({ store, registry, log, nowMs: Date.now });
+  const { cluster: clusterSettings, flatSpace } = severalHosts(config);
+  const cluster = clusterSettings === undefined ? undefined : stack.use(openCluster(clusterSettings, store, log));
+  const ipam = new AddressBook({
+    store,
+    registry,
+    log,
+    nowMs: Date.now,
+    ...(cluster === undefined ? {} : { cluster: { blocks: cluster.blocks, flatSpace } }),
+  });
+  if (cluster !== undefined) {
+    stack.use(startUpkeep({ ...cluster, book: ipam, log }));
+  }
   const plugin = await listenForEngine(config, surroundings, createServer(createApp({ driver, ipam, logger: log })));
   stack.defer(() => plugin.close(graceMs));
   const startedAtMs = Date.now();
@@ -80,7 +95,10 @@ export async function startDaemon(config: Config, surroundings: DaemonSurroundin
     settings: settingsInForce(registry.settings(), (path) => kernel.sysctls.read(path)),
     networks: registry.networks().map((network) => networkStatus(network, registry.endpointsOf(network.id), names)),
   });
-  const api = await listenOnPath(createServer(createApi(status)), `${config.runDir}/api.sock`);
+  const api = await listenOnPath(
+    createServer(createApi(status, new IpamService({ book: ipam, registry, blocks: cluster?.blocks }))),
+    `${config.runDir}/api.sock`,
+  );
   stack.defer(() => api.close(graceMs));
   log.info("listening", { socket: config.pluginSocket, version: surroundings.version, pid: process.pid });
   const running = stack.move();
@@ -100,6 +118,11 @@ function listenForEngine(
 ): Promise<Listener> {
   const fd = passedSocket(surroundings.env, process.pid);
   return fd === undefined ? listenOnPath(server, config.pluginSocket) : listenOnFd(server, fd);
+}
+
+/** The one place that reads the sections `cluster` and `flatSpace`. */
+function severalHosts(config: Config & { readonly cluster?: ClusterSettings; readonly flatSpace?: readonly Prefix[] }) {
+  return { cluster: config.cluster, flatSpace: config.flatSpace ?? [] };
 }
 
 function logFormat(config: Config, { terminal }: DaemonSurroundings): "json" | "pretty" {

@@ -84,6 +84,16 @@ export class AddressBook implements Ipam {
     await this.#divided.returnLoans();
   }
 
+  /** True: it was held, and is free after its rest. */
+  releaseHeld(address: IpAddress): boolean {
+    const leases = this.#book.all().find((one) => one.isHeld(address));
+    if (leases === undefined) {
+      return false;
+    }
+    this.#book.release(leases.pool.id, address);
+    return true;
+  }
+
   beginReplay(): void {
     this.#shared.beginReplay();
     this.#book.beginReplay();

@@ -28,7 +28,8 @@ export class FakeCluster {
   /** Every write that was carried out, as "put KEY". */
   readonly writes: string[] = [];
   /** For a test that has to know who took what away. */
-  onDelete: (writer: string, key: string, value: string) => void = () => undefined;
+  onChange: (writer: string, key: string, before: string | undefined, after: string | undefined) => void = () =>
+    undefined;
   readonly #entries = new Map<string, Stored>();
   readonly #leases = new Map<LeaseId, Lease>();
   readonly #writers = new Map<string, string>();
@@ -76,6 +77,7 @@ export class FakeCluster {
     if (!this.#isAsExpected(key, expected) || (lease !== undefined && !this.#leases.has(lease))) {
       return undefined;
     }
+    this.onChange(writer, key, this.#entries.get(key)?.value, value);
     this.#revision += 1;
     this.#entries.set(key, { value, revision: this.#revision, lease });
     this.writes.push(`put ${key}`);
@@ -88,7 +90,7 @@ export class FakeCluster {
     if (!this.#isAsExpected(key, expected)) {
       return false;
     }
-    this.onDelete(writer, key, this.#entries.get(key)?.value ?? "");
+    this.onChange(writer, key, this.#entries.get(key)?.value, undefined);
     this.#revision += 1;
     this.#entries.delete(key);
     this.writes.push(`delete ${key}`);

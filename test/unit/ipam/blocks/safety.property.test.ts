@@ -4,9 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { BlockDocument } from "../../../../src/cluster/documents.ts";
 import { blockOfKey } from "../../../../src/cluster/keys.ts";
 import { giveBackDelayMs } from "../../../../src/ipam/blocks/cluster-blocks.ts";
-import { type IpAddress, parsePrefix, prefixContains } from "../../../../src/model/ip.ts";
+import { type IpAddress, type Prefix, parsePrefix, prefixContains } from "../../../../src/model/ip.ts";
 import { FakeCluster, type Mishap } from "../../../fakes/fake-cluster.ts";
 import { Host, ownershipMs, pass } from "./hosts.ts";
 
@@ -47,13 +48,23 @@ class World {
       host.network(this.#subnet);
     }
     // Whoever releases a host's blocks answers for its being dead: its containers run no more.
-    this.cluster.onDelete = (writer, key, value) => {
+    this.cluster.onChange = (writer, key, before, after) => {
       const block = blockOfKey(key)?.block;
-      const owner = block === undefined ? writer : JSON.parse(value).ownerName;
-      if (owner !== writer && block !== undefined) {
-        this.#bury(owner, (address) => prefixContains(block, address));
+      if (block !== undefined && before !== undefined) {
+        this.#noteRelease(writer, block, JSON.parse(before), after === undefined ? undefined : JSON.parse(after));
       }
     };
+  }
+
+  #noteRelease(writer: string, block: Prefix, before: BlockDocument, after: BlockDocument | undefined): void {
+    if (after === undefined && before.ownerName !== writer) {
+      this.#bury(before.ownerName, (address) => prefixContains(block, address));
+    }
+    for (const [lent, { name }] of Object.entries(before.lent ?? {})) {
+      if (name !== writer && after?.lent?.[lent] === undefined) {
+        this.#bury(name, (address) => address === lent);
+      }
+    }
   }
 
   async open(): Promise<void> {
