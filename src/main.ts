@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The porch: the only place that knows process arguments, environment, exit codes and signals. */
 import { readFileSync } from "node:fs";
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { createProgram } from "./cli/program.ts";
 import type { Config } from "./daemon/config-schema.ts";
 import { startDaemon } from "./daemon/daemon.ts";
@@ -9,19 +9,25 @@ import { type ErrorCode, explain, FairwayError } from "./errors.ts";
 
 const exitCodes: Partial<Record<ErrorCode, number>> = { FW2007: 3, FW2002: 5, FW2003: 6 };
 const stopDeadlineMs = 4500;
+let exitCode = 0;
 
 async function main(): Promise<void> {
   const program = createProgram({
     version: packageVersion(),
     env: process.env,
     print: (text) => process.stdout.write(`${text}\n`),
+    exitWith: (code) => {
+      exitCode = code;
+    },
     runDaemon,
   });
-  program.exitOverride();
-  for (const command of program.commands) {
-    command.exitOverride();
-  }
+  throwInsteadOfExit(program);
   await program.parseAsync(process.argv);
+}
+
+function throwInsteadOfExit(command: Command): void {
+  command.exitOverride();
+  command.commands.forEach(throwInsteadOfExit);
 }
 
 async function runDaemon(config: Config): Promise<void> {
@@ -46,7 +52,7 @@ function packageVersion(): string {
 }
 
 main().then(
-  () => process.exit(0),
+  () => process.exit(exitCode),
   (error: unknown) => {
     if (error instanceof CommanderError) {
       process.exit(error.exitCode === 0 ? 0 : 2);

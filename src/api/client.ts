@@ -25,7 +25,7 @@ export async function releaseAddresses(
   socketPath: string,
   what: { readonly address: string } | { readonly host: string; readonly force: boolean },
 ): Promise<IpamRelease> {
-  const query = new URLSearchParams(Object.entries(what).map(([key, value]) => [key, String(value)]));
+  const query = new URLSearchParams(Object.entries(what).map(([key, value]): [string, string] => [key, String(value)]));
   return (await ask(socketPath, "POST", `/v1/ipam/release?${query}`)) as IpamRelease;
 }
 
