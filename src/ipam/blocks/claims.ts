@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import { addressesLent, type BlockDocument, readBlock } from "../../cluster/documents.ts";
 import { blockKey, blockOfKey, blocksPrefix } from "../../cluster/keys.ts";
 import type { ClusterEntry } from "../../cluster/port.ts";
@@ -10,6 +11,8 @@ import type { BlockParts, SharedSubnet } from "./parts.ts";
 import { noBlockLeft, strangePool, unsettled } from "./refusals.ts";
 
 const rounds = 5;
+/** A look after a write that took all the time that the store has, within what an engine's call has (10 s). */
+const lookMs = 2000;
 
 /** Makes free blocks this host's, and gives them back. The disk knows of a block only while the store says that it is ours. */
 export class BlockClaims {
@@ -158,7 +161,9 @@ export class BlockClaims {
     try {
       return await cluster.put(key, text, "absent");
     } catch (error) {
-      const entry = isUnanswered(error) ? await cluster.get(key) : undefined;
+      // The engine's patience has been used up nearly.
+      const late = delay(lookMs, undefined, { ref: false });
+      const entry = isUnanswered(error) ? await Promise.race([cluster.get(key), late]) : undefined;
       if (entry?.value !== text) {
         throw error;
       }

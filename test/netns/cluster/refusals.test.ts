@@ -46,6 +46,7 @@ describe("etcd with TLS, certificates of clients, and users", () => {
     await using store = createClusterStore({ ...cluster.settings, user: "fairway", passwordFile });
     const entry = await store.put("/fairway/a", "1", "absent");
     assert.deepEqual(await store.get("/fairway/a"), entry);
+    assert.equal(await store.renewLease(await store.grantLease(60)), true);
     await cluster.members[0]?.kill();
     cluster.members[0]?.start();
     assert.deepEqual(await store.get("/fairway/a"), entry);
