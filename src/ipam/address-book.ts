@@ -60,10 +60,12 @@ export class AddressBook implements Ipam {
   /** Parts of the subnet that are this host's. Undefined: it is not divided, all of it is. */
   blocksOf(subnet: Prefix): readonly Prefix[] | undefined {
     const division = this.#book.all().find(({ pool }) => pool.subnet === subnet)?.pool.division;
-    if (division === undefined) {
-      return undefined;
+    const claimed = this.#cluster?.blocks.blocksOf(subnet) ?? [];
+    if (division?.kind === "fixed") {
+      return [division.block];
     }
-    return division.kind === "fixed" ? [division.block] : (this.#cluster?.blocks.blocksOf(subnet) ?? []);
+    // Blocks outlive the network: they rest before they go back.
+    return division === undefined && claimed.length === 0 ? undefined : claimed;
   }
 
   /**

@@ -108,6 +108,14 @@ export class DividedPools implements BlockUse {
     return this.held(subnet, part) + tired.filter(isUseOf(part)).length;
   }
 
+  count(subnet: Prefix): number {
+    return this.#leasesOf(subnet).reduce((sum, leases) => {
+      const resting = leases.resting();
+      const rested = resting.findLastIndex((lease) => this.#hasRested(lease)) + 1;
+      return sum + leases.heldCount + resting.length - rested;
+    }, 0);
+  }
+
   hasLoan(subnet: Prefix, address: IpAddress): boolean {
     return this.#leasesOf(subnet).some((leases) => leases.leaseAt(address)?.borrowedFrom !== undefined);
   }

@@ -45,6 +45,10 @@ export class SubnetLeases {
     return [...this.#held.values()];
   }
 
+  get heldCount(): number {
+    return this.#held.size;
+  }
+
   resting(): readonly Lease[] {
     return [...this.#resting.values()];
   }

@@ -35,6 +35,7 @@ const nothingInUse: BlockUse = {
   subnets: () => [],
   held: () => 0,
   busy: () => 0,
+  count: () => 0,
   hasLoan: () => false,
   loans: () => [],
   loseLoan: () => undefined,
@@ -181,10 +182,14 @@ export class ClusterBlocks {
   /** In the background, after an address was handed out. */
   considerMore(pool: SharedSubnet): void {
     const { subnet } = pool;
-    const owned = this.#ledger.owned(subnet);
+    const capacity = this.#ledger.owned(subnet).reduce((sum, { block }) => sum + sizeOf(block), 0);
+    const isRoomy = this.#use.count(subnet) < claimAheadShare * capacity;
+    if (isRoomy || this.#claims.isClaiming(subnet)) {
+      return;
+    }
     const now = this.#clocks.uptimeMs();
     const isTooSoon = now - (this.#triedAtMs.get(subnet) ?? Number.NEGATIVE_INFINITY) < retryMs;
-    if (this.#share(subnet, owned) < claimAheadShare || this.#claims.isClaiming(subnet) || isTooSoon) {
+    if (isTooSoon) {
       return;
     }
     this.#triedAtMs.set(subnet, now);

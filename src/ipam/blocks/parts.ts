@@ -19,6 +19,8 @@ export interface BlockUse {
   held(subnet: Prefix, part: Prefix): number;
   /** Those, and the ones whose rest is not over. */
   busy(subnet: Prefix, part: Prefix): number;
+  /** About as many as are busy in the whole subnet; asked for each address that is handed out. */
+  count(subnet: Prefix): number;
   /** Does a container of this host have this address of another host's block, or had it lately? */
   hasLoan(subnet: Prefix, address: IpAddress): boolean;
   loans(subnet: Prefix): readonly IpAddress[];

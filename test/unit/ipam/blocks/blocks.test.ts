@@ -1,10 +1,13 @@
 /** Hosts that divide a subnet, step by step. */
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
+import { AddressBook } from "../../../../src/ipam/address-book.ts";
 import { giveBackDelayMs } from "../../../../src/ipam/blocks/cluster-blocks.ts";
 import { coolDownMs } from "../../../../src/ipam/subnet-leases.ts";
 import { parsePrefix } from "../../../../src/model/ip.ts";
+import { Registry } from "../../../../src/store/registry.ts";
 import { FakeCluster } from "../../../fakes/fake-cluster.ts";
+import { ip } from "../../../fakes/requests.ts";
 import { Host, ownershipMs, pass } from "./hosts.ts";
 
 const subnet = parsePrefix("10.244.0.0/16");
@@ -338,6 +341,18 @@ describe("a subnet that hosts divide", () => {
     const all = [...(await take(a, poolA, 70)), ...(await take(b, poolB, 70))];
     assert.equal(new Set(all).size, 140);
     assert.match(a.book.blocksOf(parsePrefix("fd00:88:0:1::/64"))?.[0] ?? "", /\/122$/);
+  });
+
+  test("without the section cluster a divided network hands out nothing, and says what is missing: FW2005", async () => {
+    const address = await one.address(poolOne);
+    one.network();
+    const registry = new Registry(one.disk);
+    const book = new AddressBook({ store: one.disk, registry, log: one.log.logger, nowMs: Date.now });
+    for (const wanted of [{}, { address: ip("10.244.9.9") }]) {
+      await assert.rejects(book.requestAddress({ poolId: poolOne, isGateway: false, ...wanted }), { code: "FW2005" });
+    }
+    await book.releaseAddress(poolOne, ip(address));
+    assert.deepEqual(book.blocksOf(subnet), []);
   });
 
   test("after a restart of the engine pool and addresses are confirmed without the store", async () => {
