@@ -259,6 +259,26 @@ describe("a subnet that hosts divide", () => {
       assert.equal(one.blocks.membership.epoch, 2);
     });
 
+    test("that is still under way does not take them from a host that is back", async () => {
+      const address = await one.address(poolOne);
+      one.client.unreachable = true;
+      pass(cluster, [one, two], ownershipMs + 1);
+      cluster.onChange = (writer, key) => {
+        if (writer === "two" && key.includes("/hosts/")) {
+          two.client.mishaps.push("late");
+        }
+      };
+      await assert.rejects(two.blocks.releaseHost("one", false), { code: "FW4001" });
+      cluster.onChange = () => undefined;
+      one.client.unreachable = false;
+      await one.blocks.compare();
+      cluster.deliverLate();
+      await one.blocks.compare();
+      assert.deepEqual(one.lost, []);
+      two.network();
+      await assert.rejects(two.address(poolTwo, { ip: address }), { code: "FW3011", message: /host "one"/ });
+    });
+
     test("with force takes them from one that lives", async () => {
       await one.address(poolOne);
       const { released } = await two.blocks.releaseHost("one", true);

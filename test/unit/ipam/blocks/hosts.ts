@@ -1,4 +1,5 @@
 /** Hosts that share a pretended store, each with a disk, clocks and a daemon that can be killed. */
+import { createHash } from "node:crypto";
 import { AddressBook } from "../../../../src/ipam/address-book.ts";
 import { ClusterBlocks } from "../../../../src/ipam/blocks/cluster-blocks.ts";
 import type { Clocks } from "../../../../src/ipam/blocks/silence.ts";
@@ -54,6 +55,8 @@ export class Host {
     this.name = name;
     this.client = cluster.client(name);
     this.#flatSpace = flatSpace;
+    // Where a host begins to look for blocks follows from its id: the same in every run of a test.
+    this.disk.putIdentity({ hostId: idOf(name), epoch: 1, seenWallMs: 0 });
     [this.blocks, this.book] = this.#open();
   }
 
@@ -115,6 +118,11 @@ export class Host {
     });
     return [blocks, book];
   }
+}
+
+function idOf(name: string): string {
+  const hash = createHash("sha256").update(name).digest("hex");
+  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-4${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
 }
 
 /** All hosts and the store. */
