@@ -1,6 +1,6 @@
 import { familyOf, type Prefix } from "../model/ip.ts";
 import type { Division } from "../model/pool.ts";
-import type { PoolOptions } from "../options/pool-options.ts";
+import { isIpv6Length, type PoolOptions } from "../options/pool-options.ts";
 import { isBlockLength, isWithin, longestBlock } from "./blocks/choice.ts";
 import type { ClusterBlocks } from "./blocks/cluster-blocks.ts";
 import { notInSubnet, pointlessOption } from "./refusals.ts";
@@ -21,15 +21,16 @@ export interface Cluster {
 /** Undefined: all of the subnet is this host's. @throws FairwayError FW1003, FW3010, FW4001, FW4002 */
 export async function chooseDivision(wish: DivisionWish, cluster: Cluster | undefined): Promise<Division | undefined> {
   const { subnet, range, options } = wish;
-  if (options.block !== undefined) {
-    return fixed(subnet, range, options.block);
+  if (options.blocks !== undefined) {
+    return fixed(subnet, range, options.blocks);
   }
   if (cluster?.flatSpace.some((space) => isWithin(subnet, space)) !== true) {
     refuseClusterOptions(subnet, options, cluster !== undefined);
     return undefined;
   }
   refuseRange(subnet, range);
-  const { blockSize, borrow = false } = options;
+  const { blockSizes = [], borrow = false } = options;
+  const blockSize = blockSizes.find((length) => isIpv6Length(length) === (familyOf(subnet) === "ipv6"));
   if (blockSize !== undefined && !isBlockLength(subnet, blockSize)) {
     throw notInSubnet(`a block of /${blockSize}`, subnet);
   }
@@ -43,7 +44,15 @@ export async function chooseDivision(wish: DivisionWish, cluster: Cluster | unde
   return { kind: "cluster", blockLength: await cluster.blocks.ensurePool(subnet, blockSize), borrow };
 }
 
-function fixed(subnet: Prefix, range: Prefix | undefined, block: Prefix): Division {
+function fixed(subnet: Prefix, range: Prefix | undefined, blocks: readonly Prefix[]): Division {
+  const block = blocks.find((one) => familyOf(one) === familyOf(subnet));
+  if (block === undefined) {
+    throw pointlessOption(
+      `ipam option block=${blocks.join(",")} names no part of ${subnet}`,
+      "an engine tells the options to both families, and each needs a block of its own",
+      "name one of each family: --ipam-opt block=10.244.1.0/26,fd00:244::40/122",
+    );
+  }
   if (!isWithin(block, subnet)) {
     throw notInSubnet(`block ${block}`, subnet);
   }
@@ -61,11 +70,11 @@ function refuseRange(subnet: Prefix, range: Prefix | undefined): void {
   }
 }
 
-function refuseClusterOptions(subnet: Prefix, { blockSize, borrow }: PoolOptions, hasCluster: boolean): void {
-  if (blockSize === undefined && borrow === undefined) {
+function refuseClusterOptions(subnet: Prefix, { blockSizes, borrow }: PoolOptions, hasCluster: boolean): void {
+  if (blockSizes === undefined && borrow === undefined) {
     return;
   }
-  const name = blockSize === undefined ? "borrow" : "block_size";
+  const name = blockSizes === undefined ? "borrow" : "block_size";
   throw pointlessOption(
     `ipam option ${name} has no meaning for ${subnet}, which is this host's alone`,
     hasCluster ? "it is outside the flatSpace of the configuration" : "no cluster is configured",

@@ -1,15 +1,15 @@
 /** `--ipam-opt`: how a subnet is divided among hosts. */
 import { z } from "zod";
 import { FairwayError } from "../errors.ts";
-import { type Prefix, parsePrefix } from "../model/ip.ts";
+import { familyOf, type Prefix, parsePrefix } from "../model/ip.ts";
 import { quote } from "./quote.ts";
 import { suggest } from "./suggest.ts";
 
 export interface PoolOptions {
-  /** This host's part of the subnet, by configuration. */
-  readonly block?: Prefix;
-  /** Length of the blocks that hosts claim. */
-  readonly blockSize?: number;
+  /** This host's part of the subnet by configuration, one for each family at most: an engine tells both pools all options. */
+  readonly blocks?: readonly Prefix[];
+  /** Length of the blocks that hosts claim; those above 32 are IPv6's. */
+  readonly blockSizes?: readonly number[];
   /** May hosts take single addresses of each other's blocks? */
   readonly borrow?: boolean;
 }
@@ -21,30 +21,36 @@ interface Entry {
   readonly doc: string;
 }
 
-const prefix = z.string().transform((text, context) => {
+const prefixes = z.string().transform((text, context) => {
   try {
-    return parsePrefix(text);
+    const found = text.split(",").map((one) => parsePrefix(one));
+    if (new Set(found.map(familyOf)).size === found.length) {
+      return found;
+    }
   } catch {
-    context.addIssue({ code: "custom", message: "not a prefix" });
-    return z.NEVER;
+    // Said below.
   }
+  context.addIssue({ code: "custom", message: "not one prefix of each family" });
+  return z.NEVER;
 });
+
+const lengths = z
+  .string()
+  .regex(/^\/?[1-9]\d{0,2}(,\/?[1-9]\d{0,2})?$/)
+  .transform((text) => text.split(",").map((one) => Number(one.replace("/", ""))))
+  .refine((found) => found.every((length) => length <= 126) && new Set(found.map(isIpv6Length)).size === found.length);
 
 export const poolCatalog = {
   block: {
-    value: prefix,
-    description: "a prefix inside the subnet",
-    example: "block=10.244.1.0/26",
+    value: prefixes,
+    description: "a prefix inside the subnet, or one of each family",
+    example: "block=10.244.1.0/26,fd00:244::40/122",
     doc: "The part of the subnet that this host hands out addresses from; the rest is other hosts'. Needs no store.",
   },
   block_size: {
-    value: z
-      .string()
-      .regex(/^\/?[1-9]\d{0,2}$/)
-      .transform((text) => Number(text.replace("/", "")))
-      .refine((length) => length <= 126),
-    description: "a prefix length",
-    example: "block_size=26",
+    value: lengths,
+    description: "a prefix length, or one of each family",
+    example: "block_size=26,122",
     doc: "Length of the blocks that hosts of a cluster claim; the first host that creates the network decides.",
   },
   borrow: {
@@ -65,22 +71,27 @@ export function parsePoolOptions(given: ReadonlyMap<string, string>): PoolOption
       throw unknownOption(key);
     }
   }
-  const block = read("block", given) as Prefix | undefined;
-  const blockSize = read("block_size", given) as number | undefined;
+  const blocks = read("block", given) as readonly Prefix[] | undefined;
+  const blockSizes = read("block_size", given) as readonly number[] | undefined;
   const borrow = read("borrow", given) as boolean | undefined;
-  if (block !== undefined && (blockSize !== undefined || borrow !== undefined)) {
+  if (blocks !== undefined && (blockSizes !== undefined || borrow !== undefined)) {
     throw new FairwayError({
       code: "FW1003",
-      what: `ipam options block and ${blockSize === undefined ? "borrow" : "block_size"} contradict each other`,
+      what: `ipam options block and ${blockSizes === undefined ? "borrow" : "block_size"} contradict each other`,
       why: "block is for hosts that are given their part by hand, the other for hosts that agree by themselves",
       fix: "leave out one of them",
     });
   }
   return {
-    ...(block === undefined ? {} : { block }),
-    ...(blockSize === undefined ? {} : { blockSize }),
+    ...(blocks === undefined ? {} : { blocks }),
+    ...(blockSizes === undefined ? {} : { blockSizes }),
     ...(borrow === undefined ? {} : { borrow }),
   };
+}
+
+/** No IPv6 subnet has blocks that large, and no IPv4 one that small. */
+export function isIpv6Length(length: number): boolean {
+  return length > 32;
 }
 
 function read(name: Name, given: ReadonlyMap<string, string>): unknown {

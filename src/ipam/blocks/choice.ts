@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import {
   addressBits,
   boundsOf,
-  type Family,
   familyOf,
   fromBigInt,
   hostOf,
@@ -83,8 +82,4 @@ export function byAddress(a: Prefix, b: Prefix): number {
 
 export function isWithin(inner: Prefix, outer: Prefix): boolean {
   return prefixLengthOf(inner) >= prefixLengthOf(outer) && prefixContains(outer, hostOf(inner));
-}
-
-export function familyName(family: Family): string {
-  return family === "ipv4" ? "IPv4" : "IPv6";
 }

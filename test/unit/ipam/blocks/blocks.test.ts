@@ -406,6 +406,24 @@ describe("blocks by hand", () => {
     assert.equal(await host.address(poolId, { ip: "10.244.1.2" }), "10.244.1.2");
   });
 
+  test("both families of a network are told the same options, and each takes its own", async () => {
+    const host = new Host(new FakeCluster(), "one");
+    const options = { block: "10.244.1.0/26,fd00:88::40/122" };
+    const pools = [await host.pool("10.244.0.0/16", options), await host.pool("fd00:88::/64", options)];
+    assert.deepEqual(
+      [await take(host, pools[0] ?? "", 1), await take(host, pools[1] ?? "", 1)],
+      [["10.244.1.0"], ["fd00:88::40"]],
+    );
+    await assert.rejects(host.pool("fd00:89::/64", { block: "10.244.1.0/26" }), {
+      code: "FW1003",
+      message: /names no part/,
+    });
+    const space = parsePrefix("fd00:90::/48");
+    const six = new Host(new FakeCluster(), "six", space);
+    await take(six, await six.pool("fd00:90::/64", { block_size: "27,124" }), 1);
+    assert.match(six.book.blocksOf(parsePrefix("fd00:90::/64"))?.[0] ?? "", /\/124$/);
+  });
+
   test("the block that holds the gateway does not hand it out, nor the ends of the subnet", async () => {
     const host = new Host(new FakeCluster(), "one");
     const poolId = await host.pool("10.244.0.0/16", { block: "10.244.0.0/30" });

@@ -96,10 +96,19 @@ describe("ipam options", () => {
   test("are read, in either spelling of a length", () => {
     const read = (given: Record<string, string>) => parsePoolOptions(new Map(Object.entries(given)));
     assert.deepEqual(read({}), {});
-    assert.deepEqual(read({ block: "10.244.1.7/26" }), { block: "10.244.1.0/26" });
-    assert.deepEqual(read({ block_size: "/27", borrow: "true" }), { blockSize: 27, borrow: true });
-    assert.deepEqual(read({ block_size: "122", borrow: "false" }), { blockSize: 122, borrow: false });
-    for (const wrong of [{ block_size: "0" }, { block_size: "127" }, { borrow: "yes" }, { block: "x/26" }]) {
+    assert.deepEqual(read({ block: "10.244.1.7/26" }), { blocks: ["10.244.1.0/26"] });
+    assert.deepEqual(read({ block: "fd00::40/122,10.244.1.0/26" }), { blocks: ["fd00::40/122", "10.244.1.0/26"] });
+    assert.deepEqual(read({ block_size: "27,/123" }), { blockSizes: [27, 123] });
+    assert.deepEqual(read({ block_size: "/27", borrow: "true" }), { blockSizes: [27], borrow: true });
+    assert.deepEqual(read({ block_size: "122", borrow: "false" }), { blockSizes: [122], borrow: false });
+    for (const wrong of [
+      { block_size: "0" },
+      { block_size: "127" },
+      { block_size: "26,27" },
+      { block: "10.0.0.0/26,10.0.0.64/26" },
+      { borrow: "yes" },
+      { block: "x/26" },
+    ]) {
       assert.throws(() => read(wrong as Record<string, string>), { code: "FW1002" });
     }
   });
