@@ -23,6 +23,8 @@ const debianPackages = {
   conntrack: ["/usr/sbin/conntrack"],
   curl: ["/usr/bin/curl"],
   "docker-compose": ["/usr/bin/docker-compose"],
+  "etcd-server": ["/usr/bin/etcd"],
+  "etcd-client": ["/usr/bin/etcdctl"],
   "iputils-ping": ["/bin/ping"],
   iproute2: ["/sbin/ip"],
   ethtool: ["/usr/sbin/ethtool"],

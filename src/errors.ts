@@ -2,7 +2,7 @@
  * Every error that a user can meet, as data.
  *
  * A code is stable: scripts and search engines rely on it. docs/errors.md documents each one, and a test ties both.
- * FW1xxx options, FW2xxx this host, FW3xxx addresses and ports, FW4xxx other hosts,
+ * FW1xxx options, FW2xxx this host, FW3xxx addresses and ports, FW4xxx several hosts,
  * FW5xxx protocol, FW9xxx ours or the kernel's fault.
  */
 export const errorCatalogue = {
@@ -29,6 +29,10 @@ export const errorCatalogue = {
   FW3009: "host address cannot be shared",
   FW3010: "address pool not usable",
   FW3011: "no free address",
+  FW4001: "cluster store not reachable",
+  FW4002: "cluster store refused this host",
+  FW4003: "no new addresses without contact",
+  FW4004: "addresses cannot be released",
   FW4101: "routing daemon not reachable",
   FW4102: "routing daemon refused a change",
   FW4103: "routing daemon not understood",

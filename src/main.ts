@@ -9,12 +9,16 @@ import { type ErrorCode, explain, FairwayError } from "./errors.ts";
 
 const exitCodes: Partial<Record<ErrorCode, number>> = { FW2007: 3, FW4101: 3, FW2002: 5, FW2003: 6 };
 const stopDeadlineMs = 4500;
+let exitCode = 0;
 
 async function main(): Promise<void> {
   const program = createProgram({
     version: packageVersion(),
     env: process.env,
     print: (text) => process.stdout.write(`${text}\n`),
+    exitWith: (code) => {
+      exitCode = code;
+    },
     runDaemon,
   });
   throwInsteadOfExit(program);
@@ -48,7 +52,7 @@ function packageVersion(): string {
 }
 
 main().then(
-  () => process.exit(0),
+  () => process.exit(exitCode),
   (error: unknown) => {
     if (error instanceof CommanderError) {
       process.exit(error.exitCode === 0 ? 0 : 2);

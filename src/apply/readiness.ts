@@ -1,6 +1,6 @@
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId } from "../model/ids.ts";
-import { planEndpointRoutes } from "../plan/wishes.ts";
+import type { RouteSpec } from "../plan/specs.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** The new route comes before the old one goes: to this host, the container is there all the time. */
@@ -14,10 +14,17 @@ export async function followReadiness(workshop: Workshop, id: EndpointId, isRead
     }
     const after: Endpoint = { ...endpoint, healthy: isReady };
     workshop.registry.putEndpoint(after);
+    // An address that was lost to another host is not announced, healthy or not.
+    const metrics = new Set(workshop.endpointRoutes(network, after).map(keyOf));
+    const isOther = (route: RouteSpec) => !metrics.has(keyOf(route));
     await workshop.applier.applyAll([
-      { do: "addRoutes", routes: planEndpointRoutes(network, after) },
-      { do: "deleteRoutes", routes: planEndpointRoutes(network, endpoint) },
+      { do: "addRoutes", routes: workshop.endpointRoutes(network, after) },
+      { do: "deleteRoutes", routes: workshop.endpointRoutes(network, endpoint).filter(isOther) },
     ]);
     workshop.log.info(isReady ? "announcing a container" : "withdrew a container", { endpointId: id });
   });
+}
+
+function keyOf({ destination, metric }: RouteSpec): string {
+  return `${destination} ${metric}`;
 }

@@ -1,9 +1,6 @@
 /** Routes of flat addresses: the kernel's brought in line with the records. */
-
-import type { NetworkId } from "../model/ids.ts";
-import { hostOf, type Prefix, prefixContains } from "../model/ip.ts";
+import type { Prefix } from "../model/ip.ts";
 import type { RouteSpec } from "../plan/specs.ts";
-import { planEndpointRoutes } from "../plan/wishes.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** Routes of a pair that somebody set down are missing at every look. */
@@ -31,38 +28,22 @@ async function settleOnce(workshop: Workshop): Promise<boolean> {
   const [texts, known] = [new Set(present.map(routeText)), new Set(wanted.map(routeText))];
   const missing = wanted.filter((route) => !texts.has(routeText(route)));
   const orphans = present.filter((route) => !known.has(routeText(route)));
+  // In this order: a route that gets another metric is never without either.
+  if (missing.length > 0) {
+    await kernel.routes.add(missing);
+  }
   if (orphans.length > 0) {
     log.warn("removed leftover routes", { orphans: orphans.map(routeText) });
     await kernel.routes.remove(orphans);
   }
-  if (missing.length > 0) {
-    await kernel.routes.add(missing);
-  }
   return orphans.length + missing.length > 0;
 }
 
-/** The blocks of a subnet that are this host's have changed. */
+/** The blocks of a subnet that are this host's have changed: those of the subnet's network, if it is one of flat addresses. */
 export async function followBlocks(workshop: Workshop, subnet: Prefix): Promise<void> {
-  const network = workshop.registry
-    .networks()
-    .find(({ ipv4, ipv6, state }) => state === "ready" && [...ipv4, ...ipv6].some((pool) => pool.subnet === subnet));
-  if (network !== undefined) {
-    await settleBlocks(workshop, network.id, subnet);
+  if (workshop.registry.networkIn(subnet)?.mode === "routed") {
+    await settleRoutes(workshop);
   }
-}
-
-async function settleBlocks(workshop: Workshop, id: NetworkId, subnet: Prefix): Promise<void> {
-  const network = workshop.registry.network(id);
-  if (network === undefined) {
-    return;
-  }
-  const isInside = ({ destination, device }: RouteSpec) =>
-    device === undefined && prefixContains(subnet, hostOf(destination));
-  const wanted = workshop.networkRoutes(network).filter(isInside);
-  const known = new Set(wanted.map(routeText));
-  const present = (await workshop.kernel.routes.listOwned()).filter(isInside);
-  await workshop.kernel.routes.add(wanted);
-  await workshop.kernel.routes.remove(present.filter((route) => !known.has(routeText(route))));
 }
 
 function desiredRoutes(workshop: Workshop): RouteSpec[] {
@@ -74,7 +55,7 @@ function desiredRoutes(workshop: Workshop): RouteSpec[] {
       .flatMap((network) => workshop.networkRoutes(network)),
     ...registry.endpoints().flatMap((endpoint) => {
       const network = registry.network(endpoint.networkId);
-      return network === undefined ? [] : planEndpointRoutes(network, endpoint);
+      return network === undefined ? [] : workshop.endpointRoutes(network, endpoint);
     }),
   ];
 }

@@ -7,12 +7,14 @@ import type { Network } from "../model/network.ts";
 import { planRuleset } from "../plan/firewall.ts";
 import { type HostFacts, planHostElements } from "../plan/host.ts";
 import { planEndpointFlows, planPublicationElements, planPublicationFlows } from "../plan/publish.ts";
+import type { StandingOf } from "../plan/routed.ts";
 import type { NftElement } from "../plan/ruleset.ts";
 import type { RouteSpec } from "../plan/specs.ts";
 import {
   networkLinkNames,
   planAttachmentElements,
   planEndpointElements,
+  planEndpointRoutes,
   planNetworkElements,
   planNetworkRoutes,
 } from "../plan/wishes.ts";
@@ -24,6 +26,13 @@ import { Furnisher } from "./furnisher.ts";
 import { Keeper } from "./keeper.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { Applier } from "./run.ts";
+
+/** Which addresses this host may use, where several hosts share a subnet. */
+export interface AddressRights {
+  /** Parts of the subnet that are this host's. Undefined: it is not divided, all of it is. */
+  blocksOf(subnet: Prefix): readonly Prefix[] | undefined;
+  standingOf: StandingOf;
+}
 
 /** Takes networks and endpoints out of the world, whoever asks: the engine, the reconciler or a vanished link. */
 export class Workshop {
@@ -40,16 +49,11 @@ export class Workshop {
   readonly joinedHere = new Set<EndpointId>();
   #uplink: string | undefined;
 
-  readonly #blocksOf: (subnet: Prefix) => readonly Prefix[];
+  readonly #addresses: AddressRights | undefined;
 
-  /** @param parts.blocksOf the parts of a subnet that are this host's; absent: all of it is */
-  constructor(parts: {
-    registry: Registry;
-    kernel: Kernel;
-    log: Logger;
-    blocksOf?: (subnet: Prefix) => readonly Prefix[] | undefined;
-  }) {
-    this.#blocksOf = (subnet) => parts.blocksOf?.(subnet) ?? [subnet];
+  /** @param parts.addresses absent: every subnet is this host's alone */
+  constructor(parts: { registry: Registry; kernel: Kernel; log: Logger; addresses?: AddressRights }) {
+    this.#addresses = parts.addresses;
     this.registry = parts.registry;
     this.kernel = parts.kernel;
     this.log = parts.log;
@@ -89,8 +93,14 @@ export class Workshop {
 
   /** Routes that should stand for a network, whatever its endpoints. */
   networkRoutes(network: Network): RouteSpec[] {
-    return planNetworkRoutes(network, this.#blocksOf);
+    return planNetworkRoutes(network, (subnet) => this.#addresses?.blocksOf(subnet) ?? [subnet]);
   }
+
+  endpointRoutes(network: Network, endpoint: Endpoint): RouteSpec[] {
+    return planEndpointRoutes(network, endpoint, this.standingOf);
+  }
+
+  readonly standingOf: StandingOf = (subnet, address) => this.#addresses?.standingOf(subnet, address) ?? "own";
 
   #facts(): HostFacts {
     return { ...hostFacts(this.kernel), uplink: this.#uplink };

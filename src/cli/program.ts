@@ -5,6 +5,7 @@ import { type ConfigSources, resolveConfig } from "../daemon/config.ts";
 import { readConfigFile } from "../daemon/config-file.ts";
 import { type Config, environmentNameOf, flagOf, settingNames, settings } from "../daemon/config-schema.ts";
 import { addBgpCommands } from "./bgp.ts";
+import { addIpamCommands } from "./ipam.ts";
 import { portList, portsText } from "./ports.ts";
 import { statusText } from "./status-text.ts";
 
@@ -12,6 +13,8 @@ export interface Surroundings {
   readonly version: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly print: (text: string) => void;
+  /** When nothing is thrown: what the program ends with, 0 otherwise. */
+  readonly exitWith: (code: number) => void;
   readonly runDaemon: (config: Config) => Promise<void>;
 }
 
@@ -37,6 +40,11 @@ export function createProgram(surroundings: Surroundings): Command {
   show("status", "show networks, containers and published ports", (status) => status, statusText);
   show("ports", "show which ports of this host lead to which container", portList, portsText);
   addBgpCommands(program, surroundings);
+  addIpamCommands(program.command("ipam").description("addresses: pools, blocks, leases"), {
+    ...surroundings,
+    withSettings,
+    socketOf: (flags) => controlSocket(configOf(surroundings, flags).runDir),
+  });
   program
     .command("version")
     .description("print the version")

@@ -22,16 +22,20 @@ export type LeaseId = string & { readonly __lease: unique symbol };
 
 /**
  * Every method rejects with FairwayError FW4001 when the store cannot be reached or has no quorum: the change may or may
- * not have been made, and whoever needs to know reads again. FW4002: the store refused us (credentials, permissions, TLS).
+ * not have been made, even some time later, and whoever needs to know reads again. FW4002: the store refused us
+ * (credentials, permissions, TLS).
+ *
+ * An adapter that repeats a write whose answer was lost takes the value it finds then for its own. So a value must tell
+ * its writer: two hosts never write the same text to a key.
  */
 export interface ClusterStore extends AsyncDisposable {
   /** Linearizable. */
   get(key: string): Promise<ClusterEntry | undefined>;
-  /** Every key that begins with `prefix`, ordered by key. Linearizable. */
+  /** Every key that begins with `prefix`, ordered by key, as of one revision. Linearizable. */
   list(prefix: string): Promise<readonly ClusterEntry[]>;
   /**
-   * Writes if the key is as expected: absent, or last changed in this revision. Undefined: it is not, and nothing was
-   * written.
+   * Writes if the key is as expected: absent, or last changed in this revision. Undefined: it is not, or the lease is
+   * over, and nothing was written.
    */
   put(
     key: string,
@@ -39,7 +43,7 @@ export interface ClusterStore extends AsyncDisposable {
     expected: Revision | "absent",
     options?: PutOptions,
   ): Promise<ClusterEntry | undefined>;
-  /** Deletes if the key is as expected. False: it is not. */
+  /** Deletes if the key is as expected. False: it is not. True: it is gone, whoever did it. */
   delete(key: string, expected: Revision): Promise<boolean>;
   /** @param ttlSeconds the store takes the lease's keys away when it has not been renewed for so long */
   grantLease(ttlSeconds: number): Promise<LeaseId>;

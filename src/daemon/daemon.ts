@@ -4,6 +4,7 @@ import { type DaemonStatus, networkStatus, settingsInForce } from "../api/status
 import { followReadiness } from "../apply/readiness.ts";
 import { recover } from "../apply/reconcile.ts";
 import { inWords } from "../apply/refusal.ts";
+import { followBlocks } from "../apply/routes.ts";
 import { watchLinks } from "../apply/watch.ts";
 import { Workshop } from "../apply/workshop.ts";
 import { createDriver } from "../driver/index.ts";
@@ -11,13 +12,13 @@ import { DockerodeEngine } from "../engine/dockerode-engine.ts";
 import { EngineNames } from "../engine/name-book.ts";
 import type { EnginePort, Readiness } from "../engine/port.ts";
 import { ReadinessWatch } from "../engine/readiness-watch.ts";
-import { AddressBook } from "../ipam/address-book.ts";
 import { createLogger } from "../log.ts";
 import { Registry } from "../store/registry.ts";
 import { SqliteStore } from "../store/sqlite-store.ts";
 import { passedSocket } from "../wire/activation.ts";
 import { createApp, createServer } from "../wire/server.ts";
 import { type Listener, listenOnFd, listenOnPath } from "../wire/socket.ts";
+import { openAddresses } from "./addresses.ts";
 import type { Config } from "./config-schema.ts";
 import { openKernel } from "./kernel.ts";
 import { lockNetwork } from "./lock.ts";
@@ -48,7 +49,10 @@ export async function startDaemon(config: Config, surroundings: DaemonSurroundin
   const store = stack.adopt(new SqliteStore(config.stateDir), (opened) => opened.close());
   const registry = new Registry(store);
   const { kernel, monitor } = stack.use(openKernel(log));
-  const workshop = new Workshop({ registry, kernel, log });
+  const addresses = stack.use(openAddresses(config, { store, registry, log }));
+  const ipam = addresses.book;
+  const workshop = new Workshop({ registry, kernel, log, addresses: ipam });
+  addresses.begin((subnet) => followBlocks(workshop, subnet));
   stack.use(workshop.keeper);
   const engine = engineOf(config);
   const names = stack.adopt(new EngineNames(engine), (book) => book.close());
@@ -72,7 +76,6 @@ export async function startDaemon(config: Config, surroundings: DaemonSurroundin
   failed.catch(() => undefined);
 
   const driver = createDriver({ workshop, names, health }, ready);
-  const ipam = new AddressBook({ store, registry, log, nowMs: Date.now });
   const plugin = await listenForEngine(config, surroundings, createServer(createApp({ driver, ipam, logger: log })));
   stack.defer(() => plugin.close(graceMs));
   const startedAtMs = Date.now();
@@ -88,7 +91,7 @@ export async function startDaemon(config: Config, surroundings: DaemonSurroundin
     settings: settingsInForce(registry.settings(), (path) => kernel.sysctls.read(path)),
     networks: registry.networks().map((network) => networkStatus(network, registry.endpointsOf(network.id), names)),
   });
-  const api = await listenOnPath(createServer(createApi(status)), `${config.runDir}/api.sock`);
+  const api = await listenOnPath(createServer(createApi(status, addresses.service)), `${config.runDir}/api.sock`);
   stack.defer(() => api.close(graceMs));
   log.info("listening", { socket: config.pluginSocket, version: surroundings.version, pid: process.pid });
   const running = stack.move();

@@ -75,7 +75,7 @@ function joiningSteps(context: DriverContext, network: Network, before: Endpoint
     { do: "changeElements", add: elements, remove: [] },
     // Not earlier: an engine that finds forwarding on at its start leaves the host open to all traffic.
     { do: "enableForwarding", families: planForwarding(network) },
-    planAttachment(network, joined, hostFacts(context.workshop.kernel)),
+    planAttachment(network, joined, hostFacts(context.workshop.kernel), context.workshop.standingOf),
     { do: "forgetFlows", filters: planPublicationFlows(joined.claims ?? []) },
   ];
 }

@@ -11,10 +11,10 @@ export interface Ipam {
    * (moby libnetwork controller.go, reservePools). What it does not repeat is nobody's.
    */
   beginReplay(): void;
-  requestPool(request: PoolRequest): PoolReply;
-  releasePool(poolId: string): void;
-  requestAddress(request: AddressRequest): InterfaceAddress;
-  releaseAddress(poolId: string, address: IpAddress): void;
+  requestPool(request: PoolRequest): Promise<PoolReply>;
+  releasePool(poolId: string): Promise<void>;
+  requestAddress(request: AddressRequest): Promise<InterfaceAddress>;
+  releaseAddress(poolId: string, address: IpAddress): Promise<void>;
 }
 
 export interface PoolRequest {

@@ -5,13 +5,9 @@ import type { Family, IpAddress, Prefix } from "../model/ip.ts";
 const withSubnet = "docker network create -d fairway --ipam-driver fairway --subnet 10.88.0.0/24 NAME";
 const withHost = "docker network create -d fairway --ipam-driver fairway -o mode=host NAME";
 
-export function unknownOption(key: string): FairwayError {
-  return new FairwayError({
-    code: "FW1001",
-    what: `ipam option ${JSON.stringify(key.slice(0, 60))} is not known`,
-    why: "an ignored option would be a promise not kept, and this version has no ipam options",
-    fix: "leave out --ipam-opt",
-  });
+/** @param what an option and what it lacks: "ipam option block has no meaning without --subnet" */
+export function pointlessOption(what: string, why: string, fix: string): FairwayError {
+  return new FairwayError({ code: "FW1003", what, why, fix });
 }
 
 export function unknownPool(poolId: string): FairwayError {

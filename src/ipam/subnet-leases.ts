@@ -5,23 +5,29 @@ import type { Lease, SubnetPool } from "../model/pool.ts";
 /** How long an address rests: neighbours, resolvers and flows must have forgotten its former holder. */
 export const coolDownMs = 60_000;
 
+/** What may be handed out, as it is at the moment. */
+export interface Offer {
+  readonly ranges: readonly Prefix[];
+  /** Inside a range, and yet not to be had. */
+  readonly withheld: readonly IpAddress[];
+}
+
 export class SubnetLeases {
   readonly pool: SubnetPool;
+  readonly #offer: () => Offer;
   readonly #held = new Map<IpAddress, Lease>();
   /** In the order of their release. */
   readonly #resting = new Map<IpAddress, Lease>();
   readonly #restingByHolder = new Map<string, IpAddress>();
-  readonly #first: bigint;
-  readonly #last: bigint;
-  /** The next address that nobody has ever had. */
-  #next: bigint;
+  /** By range, the next address of it that nobody has ever had. */
+  readonly #next = new Map<Prefix, bigint>();
+  #withheld = "";
 
-  constructor(pool: SubnetPool, leases: readonly Lease[]) {
+  /** @param offer absent: the pool's range, or all of its subnet */
+  constructor(pool: SubnetPool, leases: readonly Lease[], offer?: () => Offer) {
     this.pool = pool;
-    const [first, last] = usableBounds(pool);
-    this.#first = first;
-    this.#next = first;
-    this.#last = last;
+    const all: Offer = { ranges: [pool.range ?? pool.subnet], withheld: [] };
+    this.#offer = offer ?? (() => all);
     for (const lease of leases.toSorted((a, b) => (a.releasedAtMs ?? 0) - (b.releasedAtMs ?? 0))) {
       this.put(lease);
     }
@@ -39,13 +45,27 @@ export class SubnetLeases {
     return [...this.#held.values()];
   }
 
+  get heldCount(): number {
+    return this.#held.size;
+  }
+
+  resting(): readonly Lease[] {
+    return [...this.#resting.values()];
+  }
+
+  /** Is it among what may be handed out, held or not? */
+  isOffered(address: IpAddress): boolean {
+    const { ranges, withheld } = this.#offer();
+    return ranges.some((range) => prefixContains(range, address)) && !withheld.includes(address);
+  }
+
   /** The holder's own former address, else one that has rested, else a new one, else the one that rests longest. */
   choose(holder: string | undefined, nowMs: number): IpAddress | undefined {
     const own = holder === undefined ? undefined : this.#restingByHolder.get(holder);
-    if (own !== undefined && this.#isOffered(own)) {
+    if (own !== undefined && this.isOffered(own)) {
       return own;
     }
-    const oldest = [...this.#resting.keys()].find((address) => this.#isOffered(address));
+    const oldest = [...this.#resting.keys()].find((address) => this.isOffered(address));
     const restedMs = nowMs - (oldest === undefined ? nowMs : (this.#resting.get(oldest)?.releasedAtMs ?? 0));
     return restedMs >= coolDownMs ? oldest : (this.#fresh() ?? oldest);
   }
@@ -66,8 +86,10 @@ export class SubnetLeases {
   delete(address: IpAddress): void {
     this.#drop(address);
     const value = toBigInt(address);
-    if (this.#first <= value && value < this.#next) {
-      this.#next = value;
+    for (const [range, next] of this.#next) {
+      if (prefixContains(range, address) && value < next) {
+        this.#next.set(range, value);
+      }
     }
   }
 
@@ -80,15 +102,30 @@ export class SubnetLeases {
     this.#resting.delete(address);
   }
 
-  #isOffered(address: IpAddress): boolean {
-    return this.pool.range === undefined || prefixContains(this.pool.range, address);
+  #fresh(): IpAddress | undefined {
+    const { ranges, withheld } = this.#offer();
+    const text = withheld.join(" ");
+    if (text !== this.#withheld) {
+      // What was passed over may be free now.
+      this.#next.clear();
+      this.#withheld = text;
+    }
+    for (const range of ranges) {
+      const address = this.#freshOf(range, withheld);
+      if (address !== undefined) {
+        return address;
+      }
+    }
+    return undefined;
   }
 
-  #fresh(): IpAddress | undefined {
-    while (this.#next <= this.#last) {
-      const address = fromBigInt(this.#next, familyOf(this.pool.subnet));
-      this.#next += 1n;
-      if (this.leaseAt(address) === undefined) {
+  #freshOf(range: Prefix, withheld: readonly IpAddress[]): IpAddress | undefined {
+    const [first, last] = usableBounds({ subnet: this.pool.subnet, range });
+    const start = this.#next.get(range) ?? first;
+    for (let value = start < first ? first : start; value <= last; value += 1n) {
+      const address = fromBigInt(value, familyOf(range));
+      this.#next.set(range, value + 1n);
+      if (this.leaseAt(address) === undefined && !withheld.includes(address)) {
         return address;
       }
     }
@@ -97,7 +134,7 @@ export class SubnetLeases {
 }
 
 /** Without the subnet's own address, and in IPv4 without the broadcast address (RFC 919; not for /31, RFC 3021). */
-function usableBounds({ subnet, range }: SubnetPool): [bigint, bigint] {
+function usableBounds({ subnet, range }: Pick<SubnetPool, "subnet" | "range">): [bigint, bigint] {
   const [subnetFirst, subnetLast] = boundsOf(subnet);
   const [first, last] = boundsOf(range ?? subnet);
   const isIpv4 = familyOf(subnet) === "ipv4";
@@ -110,7 +147,7 @@ function usableBounds({ subnet, range }: SubnetPool): [bigint, bigint] {
 
 /** Can it be a host's? */
 export function isUsable(subnet: Prefix, address: IpAddress): boolean {
-  const [first, last] = usableBounds({ kind: "subnet", id: "", subnet });
+  const [first, last] = usableBounds({ subnet });
   const value = toBigInt(address);
   return familyOf(subnet) === familyOf(address) && first <= value && value <= last;
 }

@@ -1,4 +1,5 @@
 /** Mode routed: what the kernel should hold for a network of flat addresses and its endpoints. */
+import type { AddressStanding } from "../model/block.ts";
 import type { Endpoint, PortRequest, Publication } from "../model/endpoint.ts";
 import {
   addressBits,
@@ -10,6 +11,7 @@ import {
   type IpAddress,
   isUnspecified,
   type Prefix,
+  prefixContains,
   prefixLengthOf,
   prefixOf,
   wholeAddress,
@@ -30,7 +32,15 @@ interface FlatFamily {
   readonly isWhole: boolean;
 }
 
-export function planFlatLink(network: RoutedNetwork, endpoint: Endpoint): NextHopLinkSpec {
+/** What this host knows of the blocks that addresses are of. */
+export type StandingOf = (subnet: Prefix, address: IpAddress) => AddressStanding;
+
+/** @param standingOf absent: every address is this host's own */
+export function planFlatLink(
+  network: RoutedNetwork,
+  endpoint: Endpoint,
+  standingOf: StandingOf = ownEverywhere,
+): NextHopLinkSpec {
   const flat = familiesOf(network, endpoint);
   return {
     host: endpoint.hostIf,
@@ -41,21 +51,34 @@ export function planFlatLink(network: RoutedNetwork, endpoint: Endpoint): NextHo
     group: flatLinkGroup,
     gateways: flat.map(({ gateway }) => gateway),
     targets: flat.map(({ address }) => address),
-    flatMetric: endpointMetric(network, endpoint),
+    flatMetrics: flat.map(({ address }) => addressMetric(network, endpoint, address, standingOf)),
   };
 }
 
-export function endpointMetric(network: RoutedNetwork, endpoint: Endpoint): number {
-  const isAnnounced = network.announce === "address" || (network.announce === "healthy" && endpoint.healthy === true);
-  return isAnnounced ? routeMetrics.announced : routeMetrics.local;
+const ownEverywhere: StandingOf = () => "own";
+
+/** A borrowed address is of a block that another host announces. A lost one is another host's. */
+function addressMetric(network: RoutedNetwork, endpoint: Endpoint, address: IpAddress, standingOf: StandingOf): number {
+  const subnet = [...network.ipv4, ...network.ipv6].find((pool) => prefixContains(pool.subnet, address))?.subnet;
+  const standing = subnet === undefined ? "own" : standingOf(subnet, address);
+  const isAnnounced = {
+    address: true,
+    healthy: endpoint.healthy === true,
+    block: standing === "borrowed",
+    none: false,
+  }[network.announce];
+  return isAnnounced && standing !== "lost" ? routeMetrics.announced : routeMetrics.local;
 }
 
 /** Routes into the pair, as long as the endpoint is joined. */
-export function planFlatRoutes(network: RoutedNetwork, endpoint: Endpoint): RouteSpec[] {
-  const metric = endpointMetric(network, endpoint);
+export function planFlatRoutes(
+  network: RoutedNetwork,
+  endpoint: Endpoint,
+  standingOf: StandingOf = ownEverywhere,
+): RouteSpec[] {
   const routes = familiesOf(network, endpoint).map(({ address }) => ({
     destination: prefixOf(wholeAddress(address)),
-    metric,
+    metric: addressMetric(network, endpoint, address, standingOf),
     device: endpoint.hostIf,
   }));
   return endpoint.state === "joined" ? routes : [];

@@ -47,8 +47,8 @@ export interface NextHopLinkSpec {
   readonly gateways: readonly IpAddress[];
   /** Addresses that lead into the pair, one per family. */
   readonly targets: readonly IpAddress[];
-  /** Metric of the routes to targets that are the container's own; absent: they stand in for the host's address. */
-  readonly flatMetric?: number;
+  /** Metrics of the routes to targets that are the container's own; absent: they stand in for the host's address. */
+  readonly flatMetrics?: readonly number[];
 }
 
 /** A route of ours on the host. Routing daemons announce it, or not, by its metric. */

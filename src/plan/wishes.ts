@@ -14,6 +14,7 @@ import {
   planFlatLink,
   planFlatNetworkElements,
   planFlatRoutes,
+  type StandingOf,
 } from "./routed.ts";
 import type { NftElement } from "./ruleset.ts";
 import { planFurnishing, planSharedLink, planShareElements, planShareNetworkElements } from "./share.ts";
@@ -77,14 +78,14 @@ export function ownDevices(networks: readonly Network[]): ReadonlySet<string> {
 }
 
 /** The pair that leads to the endpoint's sandbox. */
-export function planAttachment(network: Network, endpoint: Endpoint, facts: HostFacts): Step {
+export function planAttachment(network: Network, endpoint: Endpoint, facts: HostFacts, standingOf?: StandingOf): Step {
   switch (network.mode) {
     case "bridge":
       return { do: "addVeth", spec: planBridgePort(network, endpoint, facts) };
     case "host":
       return { do: "addNextHopLink", spec: planSharedLink(network, endpoint) };
     default:
-      return { do: "addNextHopLink", spec: planFlatLink(network, endpoint) };
+      return { do: "addNextHopLink", spec: planFlatLink(network, endpoint, standingOf) };
   }
 }
 
@@ -107,8 +108,8 @@ export function planNetworkRoutes(network: Network, blocksOf: (subnet: Prefix) =
   return network.mode === "routed" ? planBlockRoutes(network, subnets.flatMap(blocksOf)) : [];
 }
 
-export function planEndpointRoutes(network: Network, endpoint: Endpoint): RouteSpec[] {
-  return network.mode === "routed" ? planFlatRoutes(network, endpoint) : [];
+export function planEndpointRoutes(network: Network, endpoint: Endpoint, standingOf?: StandingOf): RouteSpec[] {
+  return network.mode === "routed" ? planFlatRoutes(network, endpoint, standingOf) : [];
 }
 
 /** Undefined: the engine does all that the sandbox needs. */

@@ -1,6 +1,7 @@
+import type { HostIdentity, OwnedBlock } from "../model/block.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
-import type { IpAddress } from "../model/ip.ts";
+import type { IpAddress, Prefix } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
 import type { AddressPool, Lease } from "../model/pool.ts";
 import type { HostSetting } from "../model/setting.ts";
@@ -38,4 +39,14 @@ export interface PoolStorePort {
   putLease(lease: Lease): void;
   /** An unknown lease is fine. */
   deleteLease(poolId: string, address: IpAddress): void;
+}
+
+/** Durable knowledge of what is this host's among several, with the same promise. */
+export interface BlockStorePort {
+  loadBlocks(): readonly OwnedBlock[];
+  putBlock(block: OwnedBlock): void;
+  /** An unknown block is fine. */
+  deleteBlock(block: Prefix): void;
+  loadIdentity(): HostIdentity | undefined;
+  putIdentity(identity: HostIdentity): void;
 }

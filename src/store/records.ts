@@ -1,5 +1,6 @@
 /** Stored records are parsed, never trusted: an older version or a damaged disk may have written them. */
 import { z } from "zod";
+import type { HostIdentity, OwnedBlock } from "../model/block.ts";
 import type { Endpoint, Publication } from "../model/endpoint.ts";
 import { parseEndpointId, parseIfName, parseMac, parseNetworkId } from "../model/ids.ts";
 import { parseInterfaceAddress, parseIpAddress, parsePrefix } from "../model/ip.ts";
@@ -67,8 +68,35 @@ const routedNetwork = networkBase.extend({
   flatSpace: z.array(prefix),
 });
 
+const division = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("fixed"), block: prefix }),
+  z.object({ kind: z.literal("cluster"), blockLength: z.int().min(1).max(128), borrow: z.boolean() }),
+]);
+
+const ownedBlock = z.object({
+  subnet: prefix,
+  block: prefix,
+  epoch: z.int().min(1),
+  state: z.enum(["owned", "returning"]),
+  offered: prefix.optional(),
+  lent: z.array(address).optional(),
+});
+
+const identity = z.object({
+  hostId: z.uuid(),
+  epoch: z.int().min(1),
+  contact: z.object({ wallMs: z.number(), uptimeMs: z.number(), bootId: z.string() }).optional(),
+  seenWallMs: z.number(),
+});
+
 const addressPool = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("subnet"), id: z.string(), subnet: prefix, range: prefix.optional() }),
+  z.object({
+    kind: z.literal("subnet"),
+    id: z.string(),
+    subnet: prefix,
+    range: prefix.optional(),
+    division: division.optional(),
+  }),
   z.object({ kind: z.literal("shared"), id: z.string(), family: z.enum(["ipv4", "ipv6"]), gateway: address }),
 ]);
 
@@ -77,6 +105,7 @@ const lease = z.object({
   address,
   use: z.enum(["container", "reserved"]),
   holder: z.string().optional(),
+  borrowedFrom: prefix.optional(),
   releasedAtMs: z.number().optional(),
 });
 
@@ -129,6 +158,14 @@ export function parsePoolRecord(json: string): AddressPool {
 
 export function parseLeaseRecord(json: string): Lease {
   return lease.parse(JSON.parse(json)) as Lease;
+}
+
+export function parseBlockRecord(json: string): OwnedBlock {
+  return ownedBlock.parse(JSON.parse(json)) as OwnedBlock;
+}
+
+export function parseIdentityRecord(json: string): HostIdentity {
+  return identity.parse(JSON.parse(json)) as HostIdentity;
 }
 
 export function parseSettingRecord(json: string): HostSetting {

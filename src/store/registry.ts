@@ -1,6 +1,6 @@
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
-import { hostOf, type InterfaceAddress, type IpAddress } from "../model/ip.ts";
+import { hostOf, type InterfaceAddress, type IpAddress, type Prefix } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
 import type { HostSetting } from "../model/setting.ts";
 import type { StorePort } from "./port.ts";
@@ -43,6 +43,11 @@ export class Registry {
   networkAt(gateway: IpAddress): Network | undefined {
     const id = this.#byGateway.get(gateway);
     return id === undefined ? undefined : this.#networks.get(id);
+  }
+
+  /** The network that has exactly this subnet. */
+  networkIn(subnet: Prefix): Network | undefined {
+    return this.networks().find(({ ipv4, ipv6 }) => [...ipv4, ...ipv6].some((pool) => pool.subnet === subnet));
   }
 
   /** Does an endpoint of any network have it? */

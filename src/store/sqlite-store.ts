@@ -2,24 +2,32 @@ import { chmodSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { FairwayError } from "../errors.ts";
+import type { HostIdentity, OwnedBlock } from "../model/block.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../model/ids.ts";
-import type { IpAddress } from "../model/ip.ts";
+import type { IpAddress, Prefix } from "../model/ip.ts";
 import type { Network } from "../model/network.ts";
 import type { AddressPool, Lease } from "../model/pool.ts";
 import type { HostSetting } from "../model/setting.ts";
-import type { PoolStorePort, StoredPools, StoredState, StorePort } from "./port.ts";
+import type { BlockStorePort, PoolStorePort, StoredPools, StoredState, StorePort } from "./port.ts";
 import {
+  parseBlockRecord,
   parseEndpointRecord,
+  parseIdentityRecord,
   parseLeaseRecord,
   parseNetworkRecord,
   parsePoolRecord,
   parseSettingRecord,
 } from "./records.ts";
 
+type Table = "networks" | "endpoints" | "settings" | "pools" | "leases" | "blocks" | "identity";
+
 export const stateFileName = "state.sqlite";
-/** 2 has pools, leases and settings; an older file gets the tables that it lacks. */
-const schemaVersion = 2;
+/**
+ * 2 has pools, leases and settings, 3 blocks and the host's identity; an older file gets the tables that it lacks. Fields
+ * that were added to records are optional.
+ */
+const schemaVersion = 3;
 
 const schema = `
   CREATE TABLE IF NOT EXISTS networks (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
@@ -35,12 +43,14 @@ const schema = `
     record TEXT NOT NULL
   ) STRICT;
   CREATE TABLE IF NOT EXISTS settings (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS blocks (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS identity (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS leases_by_pool ON leases (pool_id);
   CREATE INDEX IF NOT EXISTS endpoints_by_network ON endpoints (network_id);
 `;
 
 /** One SQLite file below the state directory; every change is on disk before it is acted on. */
-export class SqliteStore implements StorePort, PoolStorePort {
+export class SqliteStore implements StorePort, PoolStorePort, BlockStorePort {
   readonly #database: DatabaseSync;
   readonly #putNetwork: StatementSync;
   readonly #putEndpoint: StatementSync;
@@ -49,6 +59,9 @@ export class SqliteStore implements StorePort, PoolStorePort {
   readonly #putPool: StatementSync;
   readonly #putLease: StatementSync;
   readonly #putSetting: StatementSync;
+  readonly #putBlock: StatementSync;
+  readonly #putIdentity: StatementSync;
+  readonly #deleteBlock: StatementSync;
   readonly #deletePool: StatementSync;
   readonly #deleteLease: StatementSync;
 
@@ -65,6 +78,9 @@ export class SqliteStore implements StorePort, PoolStorePort {
     this.#putPool = put("pools", "id, record", "?, ?");
     this.#putLease = put("leases", "id, pool_id, record", "?, ?, ?");
     this.#putSetting = put("settings", "id, record", "?, ?");
+    this.#putBlock = put("blocks", "id, record", "?, ?");
+    this.#putIdentity = put("identity", "id, record", "?, ?");
+    this.#deleteBlock = remove("blocks");
     this.#deleteNetwork = remove("networks");
     this.#deleteEndpoint = remove("endpoints");
     this.#deletePool = remove("pools");
@@ -122,11 +138,31 @@ export class SqliteStore implements StorePort, PoolStorePort {
     this.#deleteLease.run(leaseId(poolId, address));
   }
 
+  loadBlocks(): readonly OwnedBlock[] {
+    return this.#records("blocks", parseBlockRecord);
+  }
+
+  putBlock(block: OwnedBlock): void {
+    this.#putBlock.run(block.block, JSON.stringify(block));
+  }
+
+  deleteBlock(block: Prefix): void {
+    this.#deleteBlock.run(block);
+  }
+
+  loadIdentity(): HostIdentity | undefined {
+    return this.#records("identity", parseIdentityRecord)[0];
+  }
+
+  putIdentity(identity: HostIdentity): void {
+    this.#putIdentity.run("self", JSON.stringify(identity));
+  }
+
   close(): void {
     this.#database.close();
   }
 
-  #records<T>(table: "networks" | "endpoints" | "settings" | "pools" | "leases", parse: (json: string) => T): T[] {
+  #records<T>(table: Table, parse: (json: string) => T): T[] {
     const rows = this.#database.prepare(`SELECT id, record FROM ${table}`).all();
     return rows.map((row) => {
       try {

@@ -31,8 +31,8 @@ export function ipamMethods(ipam: Ipam, spaces: AddressSpacesAnswer): MethodTabl
       "/IpamDriver.RequestPool",
       {
         call: async (content, context) => {
-          const reply = ipam.requestPool(parsePoolRequest(understand(RequestPool, content)));
-          context.onUndelivered(async () => ipam.releasePool(reply.poolId));
+          const reply = await ipam.requestPool(parsePoolRequest(understand(RequestPool, content)));
+          context.onUndelivered(() => ipam.releasePool(reply.poolId));
           return renderPool(reply);
         },
         withoutContent: "refuse",
@@ -43,19 +43,19 @@ export function ipamMethods(ipam: Ipam, spaces: AddressSpacesAnswer): MethodTabl
       {
         call: async (content, context): Promise<AddressAnswer> => {
           const request = parseAddressRequest(understand(RequestAddress, content));
-          const address = ipam.requestAddress(request);
-          context.onUndelivered(async () => ipam.releaseAddress(request.poolId, hostOf(address)));
+          const address = await ipam.requestAddress(request);
+          context.onUndelivered(() => ipam.releaseAddress(request.poolId, hostOf(address)));
           return { Address: address, Data: {} };
         },
         withoutContent: "refuse",
       },
     ],
-    ["/IpamDriver.ReleasePool", release(async (content) => ipam.releasePool(understand(PoolOnly, content).PoolID))],
+    ["/IpamDriver.ReleasePool", release((content) => ipam.releasePool(understand(PoolOnly, content).PoolID))],
     [
       "/IpamDriver.ReleaseAddress",
       release(async (content) => {
         const { poolId, address } = parseAddressRelease(understand(AddressOnly, content));
-        ipam.releaseAddress(poolId, address);
+        await ipam.releaseAddress(poolId, address);
       }),
     ],
   ]);

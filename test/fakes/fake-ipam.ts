@@ -27,7 +27,7 @@ export class FakeIpam implements Ipam {
     this.replays += 1;
   }
 
-  requestPool(request: PoolRequest): PoolReply {
+  async requestPool(request: PoolRequest): Promise<PoolReply> {
     this.calls.push({ method: "requestPool", request });
     const subnet = request.subnet ?? ("10.99.0.0/24" as Prefix);
     const poolId = `fairway/${subnet}`;
@@ -36,13 +36,13 @@ export class FakeIpam implements Ipam {
     return { poolId, subnet };
   }
 
-  releasePool(poolId: string): void {
+  async releasePool(poolId: string): Promise<void> {
     this.calls.push({ method: "releasePool", request: { poolId } });
     this.#expect((this.pools.get(poolId)?.held.size ?? 0) === 0, `pool ${poolId} released before its addresses`);
     this.pools.delete(poolId);
   }
 
-  requestAddress(request: AddressRequest): InterfaceAddress {
+  async requestAddress(request: AddressRequest): Promise<InterfaceAddress> {
     this.calls.push({ method: "requestAddress", request });
     const pool = this.pools.get(request.poolId);
     if (pool === undefined) {
@@ -56,7 +56,7 @@ export class FakeIpam implements Ipam {
     return `${address}/${prefixLengthOf(pool.subnet)}` as InterfaceAddress;
   }
 
-  releaseAddress(poolId: string, address: IpAddress): void {
+  async releaseAddress(poolId: string, address: IpAddress): Promise<void> {
     this.calls.push({ method: "releaseAddress", request: { poolId, address } });
     this.pools.get(poolId)?.held.delete(address);
   }

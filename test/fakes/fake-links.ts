@@ -12,7 +12,7 @@ import {
   type VethSpec,
 } from "../../src/kernel/ports.ts";
 import { type IfName, isIfName } from "../../src/model/ids.ts";
-import { familyOf, type Prefix, parseIpAddress, prefixOf, wholeAddress } from "../../src/model/ip.ts";
+import { familyOf, type IpAddress, type Prefix, parseIpAddress, prefixOf, wholeAddress } from "../../src/model/ip.ts";
 import { aliasPrefix } from "../../src/plan/names.ts";
 
 const maxBridgePorts = 1023;
@@ -99,12 +99,16 @@ export class FakeLinks implements LinkPort {
     this.#finish(spec.host);
     this.#replaceLeftover(spec);
     const clash = spec.targets.find((standIn) => this.#leadsTo(standIn) !== undefined);
-    if (clash !== undefined && spec.flatMetric === undefined) {
+    if (clash !== undefined && spec.flatMetrics === undefined) {
       throw new Error(`${clash} leads to ${this.#leadsTo(clash)} already`);
     }
     this.links.set(spec.host, { kind: "share", spec, sandboxKey: undefined });
-    for (const target of spec.flatMetric === undefined ? [] : spec.targets) {
-      this.addFlatRoute(spec.host, { destination: prefixOf(wholeAddress(target)), metric: spec.flatMetric ?? 0 });
+    if (spec.flatMetrics !== undefined && spec.flatMetrics.length !== spec.targets.length) {
+      throw new Error(`${spec.host} needs a metric per address`);
+    }
+    for (const [at, metric] of (spec.flatMetrics ?? []).entries()) {
+      const destination = prefixOf(wholeAddress(spec.targets[at] ?? ("" as IpAddress)));
+      this.addFlatRoute(spec.host, { destination, metric });
     }
   }
 

@@ -1,12 +1,15 @@
+import type { HostIdentity, OwnedBlock } from "../../src/model/block.ts";
 import type { Endpoint } from "../../src/model/endpoint.ts";
 import type { EndpointId, NetworkId } from "../../src/model/ids.ts";
-import type { IpAddress } from "../../src/model/ip.ts";
+import type { IpAddress, Prefix } from "../../src/model/ip.ts";
 import type { Network } from "../../src/model/network.ts";
 import type { AddressPool, Lease } from "../../src/model/pool.ts";
 import type { HostSetting } from "../../src/model/setting.ts";
-import type { PoolStorePort, StoredPools, StoredState, StorePort } from "../../src/store/port.ts";
+import type { BlockStorePort, PoolStorePort, StoredPools, StoredState, StorePort } from "../../src/store/port.ts";
 import {
+  parseBlockRecord,
   parseEndpointRecord,
+  parseIdentityRecord,
   parseLeaseRecord,
   parseNetworkRecord,
   parsePoolRecord,
@@ -23,7 +26,9 @@ export function canonicalJson(value: unknown): string {
 }
 
 /** The disk of one host. Keeps text, as a real one does, and the reference from endpoint to network. */
-export class FakeStore implements StorePort, PoolStorePort {
+export class FakeStore implements StorePort, PoolStorePort, BlockStorePort {
+  readonly #blocks = new Map<Prefix, string>();
+  #identity: string | undefined;
   readonly #pools = new Map<string, string>();
   readonly #leases = new Map<string, { readonly poolId: string; readonly json: string }>();
   readonly #networks = new Map<NetworkId, string>();
@@ -40,6 +45,22 @@ export class FakeStore implements StorePort, PoolStorePort {
       "deleteNetwork",
       "deleteEndpoint",
       "close",
+    ]);
+  }
+
+  /** Of what an address book needs. */
+  openPools(process: FakeProcess): PoolStorePort & BlockStorePort {
+    return throughProcess(process, "pools", this as PoolStorePort & BlockStorePort, [
+      "loadPools",
+      "putPool",
+      "deletePool",
+      "putLease",
+      "deleteLease",
+      "loadBlocks",
+      "putBlock",
+      "deleteBlock",
+      "loadIdentity",
+      "putIdentity",
     ]);
   }
 
@@ -115,6 +136,26 @@ export class FakeStore implements StorePort, PoolStorePort {
 
   deleteLease(poolId: string, address: IpAddress): void {
     this.#leases.delete(`${poolId} ${address}`);
+  }
+
+  loadBlocks(): readonly OwnedBlock[] {
+    return [...this.#blocks.values()].map(parseBlockRecord);
+  }
+
+  putBlock(block: OwnedBlock): void {
+    this.#blocks.set(block.block, canonicalJson(block));
+  }
+
+  deleteBlock(block: Prefix): void {
+    this.#blocks.delete(block);
+  }
+
+  loadIdentity(): HostIdentity | undefined {
+    return this.#identity === undefined ? undefined : parseIdentityRecord(this.#identity);
+  }
+
+  putIdentity(identity: HostIdentity): void {
+    this.#identity = canonicalJson(identity);
   }
 
   close(): void {

@@ -3,9 +3,12 @@ import { globSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { daemonRefused, notUnderstood, unknownSession, unreachable } from "../../src/bgp/refusals.ts";
+import { noAnswer, refusedByEtcd } from "../../src/cluster/etcd/refusals.ts";
 import { resolveConfig } from "../../src/daemon/config.ts";
 import { refuseEngineIpam } from "../../src/driver/host-refusals.ts";
 import { defect, type ErrorCode, errorCatalogue, explain, FairwayError, printable } from "../../src/errors.ts";
+import { signOfLife, stillThere } from "../../src/ipam/blocks/reclaim.ts";
+import { fenced } from "../../src/ipam/blocks/refusals.ts";
 import { addressTaken, poolOverlaps } from "../../src/ipam/refusals.ts";
 import { parseNetworkId } from "../../src/model/ids.ts";
 import { parseIpAddress, parsePrefix } from "../../src/model/ip.ts";
@@ -71,6 +74,18 @@ describe("docs/errors.md", () => {
     },
     FW3011: () => {
       throw addressTaken(parseIpAddress("10.88.0.2"), parsePrefix("10.88.0.0/24"));
+    },
+    FW4001: () => {
+      throw noAnswer(["http://192.0.2.1:2379: ECONNREFUSED"], false);
+    },
+    FW4002: () => {
+      throw refusedByEtcd(3, "etcdserver: authentication failed, invalid user ID or password");
+    },
+    FW4003: () => {
+      throw fenced("h1", parsePrefix("10.244.0.0/16"), 25 * 3_600_000, 24 * 3_600_000);
+    },
+    FW4004: () => {
+      throw stillThere("h2", signOfLife);
     },
     FW4101: () => {
       throw unreachable("BIRD", "/run/bird/bird.ctl", Object.assign(new Error(), { code: "ENOENT" }));

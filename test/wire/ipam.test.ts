@@ -100,7 +100,7 @@ test("refusals have their text in Error, which is where the engine looks, and a 
   const refusals: [string, object, string][] = [
     ["RequestPool", { Pool: "10.68.0.0/33" }, "FW3003"],
     ["RequestPool", { Pool: "10.68.0.0/24", SubPool: "10.69.0.0/25" }, "FW3010"],
-    ["RequestPool", { Pool: "10.68.0.0/24", Options: { block: "26" } }, "FW1001"],
+    ["RequestPool", { Pool: "10.68.0.0/24", Options: { blocks: "26" } }, "FW1001"],
     ["RequestAddress", { PoolID: "fairway/gone/0", Address: "" }, "FW3010"],
     ["RequestAddress", { PoolID: "x", Address: "10.68.0.2/24" }, "FW3003"],
   ];

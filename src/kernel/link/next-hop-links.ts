@@ -57,7 +57,7 @@ export class NextHopLinks {
     // While the link is down: once up, an accepted router advertisement would stay (CVE-2020-13401).
     setIpv6(this.#sysctls, spec.host, ipv6);
     const { index } = link;
-    const isFlat = spec.flatMetric !== undefined;
+    const isFlat = spec.flatMetrics !== undefined;
     const activate = isFlat ? activateFlat : activateNextHop;
     const refusals = await this.#rtnetlink.attempt([
       {
@@ -65,21 +65,24 @@ export class NextHopLinks {
         message: activate({ index, alias: spec.alias, ipv6: kernelHasIpv6(this.#sysctls) }),
       },
       ...spec.gateways.map((gateway) => gatewayChange(spec, index, gateway)),
-      ...spec.targets.flatMap((target) => targetChanges(spec, index, target)),
+      ...spec.targets.flatMap((target, at) => targetChanges(spec, index, target, spec.flatMetrics?.[at])),
       ...(ipv6 && !isFlat ? [{ what: `add route for ::1 to ${spec.host}`, message: addLoopbackRoute(index) }] : []),
     ]);
     const failed = refusals.find((error) => error !== undefined && error.errno !== "EEXIST");
     if (failed !== undefined) {
       throw failed;
     }
-    if (spec.flatMetric !== undefined && refusals.some((error) => error?.errno === "EEXIST")) {
-      await this.#takeOver(spec, spec.flatMetric);
+    if (isFlat && refusals.some((error) => error?.errno === "EEXIST")) {
+      await this.#takeOver(spec);
     }
   }
 
   /** The former pair of an address may not be gone yet. */
-  async #takeOver({ host, targets }: NextHopLinkSpec, metric: number): Promise<void> {
-    const routes = targets.map((target) => ({ destination: prefixOf(wholeAddress(target)), metric, device: host }));
+  async #takeOver({ host, targets, flatMetrics = [] }: NextHopLinkSpec): Promise<void> {
+    const routes = flatMetrics.flatMap((metric, at) => {
+      const target = targets[at];
+      return target === undefined ? [] : [{ destination: prefixOf(wholeAddress(target)), metric, device: host }];
+    });
     await new FlatRoutes(this.#rtnetlink).add(routes);
   }
 }
@@ -96,8 +99,7 @@ function gatewayChange(spec: NextHopLinkSpec, index: number, gateway: IpAddress)
  * The neighbour is never asked for: the first packet would do so before the engine has moved the interface, and the kernel
  * asks again a second later only.
  */
-function targetChanges(spec: NextHopLinkSpec, index: number, target: IpAddress): Change[] {
-  const { flatMetric: metric } = spec;
+function targetChanges(spec: NextHopLinkSpec, index: number, target: IpAddress, metric: number | undefined): Change[] {
   const message =
     metric === undefined
       ? // By itself as next hop: the packet's own destination has been put back by the time the neighbour is looked up.

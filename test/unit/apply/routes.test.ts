@@ -224,7 +224,10 @@ describe("blocks of a subnet that are this host's", () => {
       registry: new Registry(store),
       kernel,
       log: createFakeLog().logger,
-      blocksOf: (subnet) => (subnet === "10.20.1.0/24" ? blocks : undefined),
+      addresses: {
+        blocksOf: (subnet) => (subnet === "10.20.1.0/24" ? blocks : undefined),
+        standingOf: () => "own",
+      },
     });
   });
 

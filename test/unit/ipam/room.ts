@@ -26,7 +26,7 @@ export class BookRoom {
     this.book = this.#open();
   }
 
-  pool(subnet?: string, more: { readonly range?: string; readonly v6?: boolean } = {}): PoolReply {
+  pool(subnet?: string, more: { readonly range?: string; readonly v6?: boolean } = {}): Promise<PoolReply> {
     const request: PoolRequest = {
       ...(subnet === undefined ? {} : { subnet: parsePrefix(subnet) }),
       ...(more.range === undefined ? {} : { range: parsePrefix(more.range) }),
@@ -36,7 +36,7 @@ export class BookRoom {
     return this.book.requestPool(request);
   }
 
-  gateway(poolId: string, address?: string): InterfaceAddress {
+  gateway(poolId: string, address?: string): Promise<InterfaceAddress> {
     return this.book.requestAddress({
       poolId,
       isGateway: true,
@@ -45,7 +45,7 @@ export class BookRoom {
   }
 
   /** Of a container: any address, or `--ip`. */
-  address(poolId: string, wanted: { readonly ip?: string; readonly name?: string } = {}): InterfaceAddress {
+  address(poolId: string, wanted: { readonly ip?: string; readonly name?: string } = {}): Promise<InterfaceAddress> {
     return this.book.requestAddress({
       poolId,
       isGateway: false,
@@ -54,8 +54,8 @@ export class BookRoom {
     });
   }
 
-  release(poolId: string, address: string): void {
-    this.book.releaseAddress(poolId, ip(address));
+  release(poolId: string, address: string): Promise<void> {
+    return this.book.releaseAddress(poolId, ip(address));
   }
 
   /** Addresses on the disk: "10.88.0.2", or "10.88.0.2 rests". */

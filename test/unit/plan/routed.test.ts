@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import type { AddressStanding } from "../../../src/model/block.ts";
 import type { Endpoint } from "../../../src/model/endpoint.ts";
 import {
   boundsOf,
@@ -18,7 +19,6 @@ import { planRuleset } from "../../../src/plan/firewall.ts";
 import { flatLinkGroup, routeMetrics, sandboxTable } from "../../../src/plan/names.ts";
 import { planPublicationElements } from "../../../src/plan/publish.ts";
 import {
-  endpointMetric,
   planBlockRoutes,
   planFlatElements,
   planFlatForwarding,
@@ -28,6 +28,7 @@ import {
   planFlatRoutes,
   planNeighbourRoutes,
   planReachable,
+  type StandingOf,
   subnetsOfFamily,
 } from "../../../src/plan/routed.ts";
 import { inverseOf, type Step } from "../../../src/plan/steps.ts";
@@ -76,7 +77,7 @@ describe("the pair of a flat address", () => {
       group: flatLinkGroup,
       gateways: ["169.254.80.1", "fe80::fa17:0:1"],
       targets: ["10.20.1.2", "fd00:20:1::2"],
-      flatMetric: local,
+      flatMetrics: [local, local],
     });
   });
 
@@ -87,6 +88,32 @@ describe("the pair of a flat address", () => {
     };
     assert.deepEqual(both(only4), ["169.254.80.1", "10.20.1.2"]);
     assert.deepEqual(both(only6), ["fe80::fa17:0:1", "fd00:20:1::2"]);
+  });
+});
+
+describe("what a routing daemon is offered of blocks that several hosts have", () => {
+  const metricsOf = (announce: RoutedNetwork["announce"], standing: AddressStanding): readonly number[] | undefined => {
+    const endpoint = { ...joined, healthy: true };
+    const standingOf: StandingOf = (subnet) => (subnet === "10.20.1.0/24" ? standing : "own");
+    const link = planFlatLink(routedNetworkOf({ announce }), endpoint, standingOf);
+    const routes = planFlatRoutes(routedNetworkOf({ announce }), endpoint, standingOf);
+    assert.deepEqual(
+      routes.map(({ metric }) => metric),
+      link.flatMetrics,
+    );
+    return link.flatMetrics;
+  };
+
+  test("a borrowed address by itself, as its block is another host's", () => {
+    assert.deepEqual(metricsOf("block", "borrowed"), [announced, local]);
+    assert.deepEqual(metricsOf("address", "borrowed"), [announced, announced]);
+    assert.deepEqual(metricsOf("none", "borrowed"), [local, local]);
+  });
+
+  test("a lost address never: another host announces it by now", () => {
+    assert.deepEqual(metricsOf("block", "lost"), [local, local]);
+    assert.deepEqual(metricsOf("address", "lost"), [local, announced]);
+    assert.deepEqual(metricsOf("healthy", "lost"), [local, announced]);
   });
 });
 
@@ -105,8 +132,7 @@ describe("what a routing daemon is offered", () => {
     test(`announce=${announce}, health ${healthy ?? "unknown"}`, () => {
       const own = routedNetworkOf({ announce });
       const endpoint = { ...joined, ...(healthy === undefined ? {} : { healthy }) };
-      assert.equal(endpointMetric(own, endpoint), ofEndpoint);
-      assert.equal(planFlatLink(own, endpoint).flatMetric, ofEndpoint);
+      assert.deepEqual(planFlatLink(own, endpoint).flatMetrics, [ofEndpoint, ofEndpoint]);
       assert.deepEqual(planFlatRoutes(own, endpoint), [
         { destination: "10.20.1.2/32", metric: ofEndpoint, device: "fwve001e001e001" },
         { destination: "fd00:20:1::2/128", metric: ofEndpoint, device: "fwve001e001e001" },

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import type { HostIdentity, OwnedBlock } from "../../../src/model/block.ts";
 import { parseIfName } from "../../../src/model/ids.ts";
 import { parseInterfaceAddress, parsePrefix } from "../../../src/model/ip.ts";
 import type { AddressPool, Lease } from "../../../src/model/pool.ts";
@@ -123,6 +124,57 @@ describe("the SQLite store", () => {
     store.putLease(held);
     assert.deepEqual(store.load().networks, [networkOf()]);
     assert.deepEqual(store.loadPools(), { pools: [subnetPool], leases: [held] });
+  });
+
+  test("keeps blocks, the host's identity and how a subnet is divided, and replaces them", () => {
+    const store = open();
+    assert.deepEqual([store.loadBlocks(), store.loadIdentity()], [[], undefined]);
+    const subnet = parsePrefix("10.244.0.0/16");
+    const bare: OwnedBlock = { subnet, block: parsePrefix("10.244.1.0/26"), epoch: 1, state: "owned" };
+    const whole: OwnedBlock = {
+      ...bare,
+      block: parsePrefix("10.244.2.0/26"),
+      offered: parsePrefix("10.244.2.48/28"),
+      lent: [ip("10.244.2.50")],
+    };
+    const identity: HostIdentity = { hostId: "0b51b5d7-6a9a-4d6b-8a34-4b3c9a1e1c11", epoch: 1, seenWallMs: 7 };
+    store.putBlock({ ...bare, state: "returning" });
+    for (const block of [bare, whole]) {
+      store.putBlock(block);
+    }
+    store.putIdentity(identity);
+    const later: HostIdentity = { ...identity, epoch: 2, contact: { wallMs: 5, uptimeMs: 6.5, bootId: "b" } };
+    store.putIdentity(later);
+    const pools: AddressPool[] = [
+      { kind: "subnet", id: "c", subnet, division: { kind: "cluster", blockLength: 26, borrow: true } },
+      { kind: "subnet", id: "f", subnet, division: { kind: "fixed", block: bare.block } },
+    ];
+    for (const pool of pools) {
+      store.putPool(pool);
+    }
+    const borrowed: Lease = {
+      poolId: "c",
+      address: ip("10.244.9.9"),
+      use: "container",
+      borrowedFrom: parsePrefix("10.244.9.0/26"),
+    };
+    store.putLease(borrowed);
+    const again = open();
+    assert.deepEqual(again.loadBlocks(), [bare, whole]);
+    assert.deepEqual(again.loadIdentity(), later);
+    assert.deepEqual(again.loadPools(), { pools, leases: [borrowed] });
+    again.deleteBlock(bare.block);
+    again.deleteBlock(bare.block);
+    assert.deepEqual(again.loadBlocks(), [whole]);
+  });
+
+  test("takes the file of a version that had no blocks, with its pools", () => {
+    const store = open();
+    store.putPool(subnetPool);
+    store.putLease(held);
+    edit("DROP TABLE blocks; DROP TABLE identity; PRAGMA user_version = 2");
+    assert.deepEqual(open().loadPools(), { pools: [subnetPool], leases: [held] });
+    assert.deepEqual(open().loadBlocks(), []);
   });
 
   test("gives a network and an endpoint of mode host back, whole and bare", () => {

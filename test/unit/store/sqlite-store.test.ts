@@ -170,7 +170,7 @@ describe("the SQLite store", () => {
     edit("PRAGMA user_version = 7");
     assert.throws(() => new SqliteStore(stateDir()), {
       code: "FW2006",
-      message: /has format 7; this version reads up to 2$/,
+      message: /has format 7; this version reads up to 3$/,
     });
     const database = new DatabaseSync(statePath());
     assert.equal(database.prepare("PRAGMA user_version").get()?.["user_version"], 7);

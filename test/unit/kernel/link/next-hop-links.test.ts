@@ -66,7 +66,8 @@ describe("a pair without a bridge", () => {
   });
 
   test("with a flat address: routes of the metric that was asked for, and nothing of the host's loopback", async () => {
-    const flat = { ...dual, targets: [ip("10.20.1.2"), ip("fd00:20:1::2")], group: flatLinkGroup, flatMetric: 9910 };
+    const targets = [ip("10.20.1.2"), ip("fd00:20:1::2")];
+    const flat = { ...dual, targets, group: flatLinkGroup, flatMetrics: [9910, 9900] };
     await shares.add(flat);
     const [created, ...configuration] = kernel.sent;
     assert.ok(created?.includes(Buffer.from([0x1b, 0xfa, 0, 0])), "in its group from the beginning");
@@ -78,7 +79,7 @@ describe("a pair without a bridge", () => {
       addNeighbour({ address: ip("10.20.1.2"), mac: sandboxMac, index: 7 }),
       addFlatRoute({ destination: four, metric: 9910, index: 7 }),
       addNeighbour({ address: ip("fd00:20:1::2"), mac: sandboxMac, index: 7 }),
-      addFlatRoute({ destination: six, metric: 9910, index: 7 }),
+      addFlatRoute({ destination: six, metric: 9900, index: 7 }),
     ]);
   });
 
