@@ -59,7 +59,7 @@ const bgp = z
 
 const etcd = z
   .strictObject({
-    endpoints: z.array(v.endpoint).min(1).max(9).readonly().describe("a list of 1 to 9 URLs"),
+    endpoints: z.array(v.endpoint).min(1).max(9).describe("a list of 1 to 9 URLs"),
     caFile: v.filePath.exactOptional(),
     certFile: v.filePath.exactOptional(),
     keyFile: v.filePath.exactOptional(),

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fetchIpam, fetchIpamCheck, releaseAddresses } from "../../../src/api/client.ts";
+import type { Config } from "../../../src/daemon/config-schema.ts";
 import { type Daemon, startDaemon } from "../../../src/daemon/daemon.ts";
 import { parsePrefix } from "../../../src/model/ip.ts";
 import { type EtcdCluster, startEtcd } from "../../lab/etcd.ts";
@@ -14,16 +15,17 @@ import { waitFor } from "../../lab/wait.ts";
 const subnet = parsePrefix("10.244.0.0/16");
 
 async function start(directory: string, etcd: EtcdCluster): Promise<Daemon> {
-  const config = {
+  const { endpoints, ...rest } = etcd.settings;
+  const config: Config = {
     pluginSocket: join(directory, "plugin.sock"),
     stateDir: join(directory, "state"),
     runDir: join(directory, "run"),
     logLevel: "error",
     logFormat: "json",
     dockerHost: "none",
-    cluster: { etcd: etcd.settings, hostName: "h1", ownershipHours: 24 },
+    cluster: { etcd: { ...rest, endpoints: [...endpoints] }, hostName: "h1", ownershipHours: 24 },
     flatSpace: [subnet],
-  } as const;
+  };
   return await startDaemon(config, { version: "0", terminal: false, env: {} });
 }
 
