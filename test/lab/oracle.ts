@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { isIP } from "node:net";
-import { boundsOf, familyOf, fromBigInt, parseIpAddress, parsePrefix } from "../../src/model/ip.ts";
+import {
+  boundsOf,
+  familyOf,
+  fromBigInt,
+  hostOf,
+  type Prefix,
+  parseIpAddress,
+  parsePrefix,
+  prefixContains,
+} from "../../src/model/ip.ts";
 import { compareForeign, type ForeignSnapshot, snapshotForeign } from "./foreign.ts";
 import type { LabHost } from "./host.ts";
 import { type OurSnapshot, snapshotOurs } from "./ours.ts";
@@ -30,8 +39,8 @@ interface Expected {
   /** Address families of networks, of any driver, whose addresses our IPAM driver hands out. */
   readonly poolCount: number;
   readonly endpointIds: ReadonlySet<string>;
-  /** Destinations of routes for whole subnets: those of networks with flat addresses. */
-  readonly routedSubnets: ReadonlySet<string>;
+  /** Subnets of networks with flat addresses; those that hosts may divide have routes for parts of them. */
+  readonly routedSubnets: ReadonlyMap<Prefix, { readonly isDivisible: boolean }>;
   /** Addresses that may be named in our rules: endpoints, gateways, ends of subnets, the host's own. */
   readonly addresses: ReadonlySet<string>;
 }
@@ -111,11 +120,11 @@ async function askEngine(host: LabHost, driver: string): Promise<Expected> {
         .filter((network) => !["host", "routed"].includes(network.Options?.["mode"] ?? "bridge"))
         .map((network) => network.Id),
     ),
-    routedSubnets: new Set(
-      networks
-        .filter(isRouted)
-        .flatMap(subnetsOf)
-        .map((subnet) => parsePrefix(subnet)),
+    routedSubnets: new Map(
+      networks.filter(isRouted).flatMap((network) => {
+        const isDivisible = network.IPAM.Driver === "fairway";
+        return subnetsOf(network).map((subnet) => [parsePrefix(subnet), { isDivisible }] as const);
+      }),
     ),
     poolCount: await countPools(host),
     endpointIds: new Set(endpoints.map((endpoint) => endpoint.EndpointID)),
@@ -198,12 +207,19 @@ function linkLeaks(ours: OurSnapshot, expected: Expected): string[] {
  */
 function routeLeaks(ours: OurSnapshot, expected: Expected): string[] {
   const isStandIn = (route: string) => /^240\.|^fd66:6169:7277:6179:/.test(route);
+  const subnets = [...expected.routedSubnets];
+  const isBlock = (route: string) =>
+    subnets.some(([subnet, { isDivisible }]) =>
+      isDivisible ? route.includes("/") && prefixContains(subnet, hostOf(parsePrefix(route))) : route === subnet,
+    );
   const strange = ours.routes.filter((route) =>
     isStandIn(route)
       ? expected.endpointIds.size === 0
-      : !expected.routedSubnets.has(route) && !expected.addresses.has(canonical(route)),
+      : !isBlock(route) && !(expected.endpointIds.size > 0 && expected.addresses.has(canonical(route))),
   );
-  const missing = [...expected.routedSubnets].filter((subnet) => !ours.routes.includes(subnet));
+  const missing = subnets.flatMap(([subnet, { isDivisible }]) =>
+    isDivisible || ours.routes.includes(subnet) ? [] : [subnet],
+  );
   return [
     ...strange.map((route) => `route to ${route} leads to nobody`),
     ...missing.map((subnet) => `route for ${subnet} is missing`),

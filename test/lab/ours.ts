@@ -9,6 +9,9 @@ const OUR_ALIAS = /^fairway:/;
 const OUR_NAME = /^fw[bvc][0-9a-z]{12}$/;
 const OUR_TABLE = "fairway";
 const OUR_ROUTE_PROTOCOL = "143";
+/** Column "st" of proc(5) /proc/net/tcp. */
+const TCP_ESTABLISHED = "01";
+const CONVERSATION = "conversation";
 const NFT_FAMILIES = ["inet", "bridge", "ip", "ip6"];
 
 export interface OurLink {
@@ -160,7 +163,9 @@ function internetSockets(pid: number): string[] {
   const known = new Map<string, string>();
   for (const family of ["tcp", "tcp6", "udp", "udp6"]) {
     for (const fields of procNet(pid, family)) {
-      known.set(fields[9] ?? "", `${family} ${decodeAddress(fields[1] ?? "")}`);
+      // Conversations that the driver began, with a store that hosts share, come and go.
+      const isConnected = family.startsWith("tcp") && fields[3] === TCP_ESTABLISHED;
+      known.set(fields[9] ?? "", isConnected ? CONVERSATION : `${family} ${decodeAddress(fields[1] ?? "")}`);
     }
   }
   // Column of the inode by file: proc(5), net/unix/af_unix.c, net/netlink/af_netlink.c.
@@ -175,6 +180,7 @@ function internetSockets(pid: number): string[] {
   return socketInodes(pid)
     .filter((inode) => !local.has(inode))
     .map((inode) => known.get(inode) ?? "bound, silent")
+    .filter((socket) => socket !== CONVERSATION)
     .sort();
 }
 

@@ -16,8 +16,8 @@ const CONFIG = "/run/fairway-config.json";
 export interface RoutedFabricOptions extends Pick<FabricOptions, "hosts" | "tor" | "bfd"> {
   /** Of the hosts. Default "bird". */
   readonly daemon?: RoutingKind;
-  /** More settings of each host's configuration file. */
-  readonly settings?: (host: FabricHost) => Readonly<Record<string, unknown>>;
+  /** Before fairway starts on the hosts. Returns more settings of their configuration files. */
+  readonly prepare?: (fabric: Fabric) => Promise<Readonly<Record<string, unknown>>>;
 }
 
 /** A container on a host of the fabric. */
@@ -29,7 +29,7 @@ export interface FlatBox extends Place {
 
 /** Engines and drivers run, sessions are up. */
 export async function openRoutedFabric(options: RoutedFabricOptions = {}): Promise<Fabric> {
-  const { daemon = "bird", settings = () => ({}), ...rest } = options;
+  const { daemon = "bird", prepare, ...rest } = options;
   const fabric = await openFabric({
     ...rest,
     engine: engineUnderTest(),
@@ -37,7 +37,8 @@ export async function openRoutedFabric(options: RoutedFabricOptions = {}): Promi
     host: { images: ["test"] },
   });
   try {
-    await Promise.all(fabric.hosts.map((host) => startHostServices(host, daemon, settings(host))));
+    const settings = (await prepare?.(fabric)) ?? {};
+    await Promise.all(fabric.hosts.map((host) => startHostServices(host, daemon, settings)));
     await fabric.settled();
     return fabric;
   } catch (error) {
