@@ -71,7 +71,7 @@ export const settings = {
   dockerHost: {
     value: dockerHost,
     fallback: "unix:///var/run/docker.sock",
-    doc: "The engine's API, asked in the background for container names and for nothing else. `none` switches it off.",
+    doc: "The engine's API, asked in the background for container names, and for health checks where a network says `announce=healthy`. `none` switches it off.",
     placeholder: "url",
   },
 } as const satisfies Readonly<Record<string, Setting>>;
