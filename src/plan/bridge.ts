@@ -4,7 +4,8 @@ import { boundsOf, type Family, familyOf, fromBigInt, hostOf, type IpAddress, ty
 import type { BridgeNetwork, Pool } from "../model/network.ts";
 import { familyDigit } from "./digit.ts";
 import type { HostFacts } from "./host.ts";
-import { endpointAlias, isolatedLinkGroup, linkGroup, networkAlias } from "./names.ts";
+import { isolatedLinkGroup, linkGroup, networkAlias } from "./names.ts";
+import { pairOf } from "./pair.ts";
 import type { NftElement, NftField } from "./ruleset.ts";
 import type { BridgeSpec, VethSpec } from "./specs.ts";
 
@@ -26,12 +27,8 @@ export function planBridge(network: BridgeNetwork): BridgeSpec {
 export function planBridgePort(network: BridgeNetwork, endpoint: Endpoint, facts: HostFacts): VethSpec {
   const isFiltered = facts.bridgedIpv4Filtered || facts.bridgedIpv6Filtered;
   return {
-    host: endpoint.hostIf,
-    sandbox: endpoint.sandboxIf,
+    ...pairOf(network, endpoint),
     bridge: network.bridge,
-    sandboxMac: endpoint.mac,
-    mtu: network.mtu,
-    alias: endpointAlias(endpoint.id, network.id),
     group: network.icc ? linkGroup : isolatedLinkGroup,
     isolated: !network.icc && !isFiltered,
   };

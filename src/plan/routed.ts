@@ -18,7 +18,8 @@ import {
 } from "../model/ip.ts";
 import type { RoutedNetwork } from "../model/network.ts";
 import { familyDigit } from "./digit.ts";
-import { endpointAlias, flatLinkGroup, routeMetrics, sandboxTable } from "./names.ts";
+import { flatLinkGroup, routeMetrics, sandboxTable } from "./names.ts";
+import { pairOf } from "./pair.ts";
 import { mergeRuns } from "./publish.ts";
 import type { NftElement, NftField } from "./ruleset.ts";
 import type { FurnishSpec, NextHopLinkSpec, RouteSpec } from "./specs.ts";
@@ -43,11 +44,7 @@ export function planFlatLink(
 ): NextHopLinkSpec {
   const flat = familiesOf(network, endpoint);
   return {
-    host: endpoint.hostIf,
-    sandbox: endpoint.sandboxIf,
-    sandboxMac: endpoint.mac,
-    mtu: network.mtu,
-    alias: endpointAlias(endpoint.id, network.id),
+    ...pairOf(network, endpoint),
     group: flatLinkGroup,
     gateways: flat.map(({ gateway }) => gateway),
     targets: flat.map(({ address }) => address),

@@ -3,7 +3,8 @@ import type { Endpoint } from "../model/endpoint.ts";
 import { type Family, hostOf, type InterfaceAddress, type IpAddress } from "../model/ip.ts";
 import type { HostNetwork } from "../model/network.ts";
 import { familyDigit } from "./digit.ts";
-import { endpointAlias, sandboxTable, shareLinkGroup } from "./names.ts";
+import { sandboxTable, shareLinkGroup } from "./names.ts";
+import { pairOf } from "./pair.ts";
 import type { NftElement } from "./ruleset.ts";
 import type { FurnishSpec, NextHopLinkSpec } from "./specs.ts";
 import { standInOf } from "./stand-in.ts";
@@ -21,11 +22,7 @@ interface SharedFamily {
 export function planSharedLink(network: HostNetwork, endpoint: Endpoint): NextHopLinkSpec {
   const shared = familiesOf(network, endpoint);
   return {
-    host: endpoint.hostIf,
-    sandbox: endpoint.sandboxIf,
-    sandboxMac: endpoint.mac,
-    mtu: network.mtu,
-    alias: endpointAlias(endpoint.id, network.id),
+    ...pairOf(network, endpoint),
     group: shareLinkGroup,
     gateways: shared.map(({ gateway }) => gateway),
     targets: shared.map(({ standIn }) => standIn),
