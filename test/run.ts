@@ -1,8 +1,9 @@
 /**
  * Runs the tests: node test/run.ts [--engines LIST|all] [--only TEXT] [tier…]
- * Tiers: unit, wire, netns (each file alone in its own network namespace), e2e (real engines). Default: all, engine 20.10.
+ * Tiers: unit, wire, netns (each file alone in namespaces of its own), e2e (real engines). Default: all, engine 20.10.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,17 +24,28 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 
+/** Files of the tier netns wait for timers and neighbours more than they work. */
+const filesAtOnce = 3;
+
+/** Names of namespaces, locks and sockets are files below /run. */
+const ownNamespaces = [
+  ...["unshare", "--net", "--mount", "--", "sh", "-ec"],
+  'mount -t tmpfs tmpfs /run; mkdir /run/lock; ip link set lo up; exec "$@"',
+  "sh",
+];
+
 const countsDirectory = mkdtempSync(join(tmpdir(), "fairway-test-"));
+let runs = 0;
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 
 for (const tier of tiers.filter((name) => positionals.length === 0 || positionals.includes(name))) {
-  runTier(tier);
+  await runTier(tier);
 }
 rmSync(countsDirectory, { recursive: true });
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
 
-function runTier(tier: Tier): void {
+async function runTier(tier: Tier): Promise<void> {
   const files = testFiles(tier);
   if (files.length === 0) {
     return;
@@ -43,32 +55,55 @@ function runTier(tier: Tier): void {
     for (const engine of engines) {
       heading(`${tier} on engine ${engine}`);
       // One file at a time: engines are heavy and share this machine.
-      runFiles(files, ["--test-concurrency=1"], [], { FAIRWAY_ENGINE: engine });
+      await runFiles(files, { flags: ["--test-concurrency=1"], env: { FAIRWAY_ENGINE: engine } });
     }
     return;
   }
   heading(tier);
   if (tier === "netns") {
-    for (const file of files) {
-      runFiles([file], [], ["unshare", "--net", "--mount", "--", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"]);
-    }
+    await runAlone(files);
     return;
   }
-  runFiles(files, ["--test-concurrency=2"], []);
+  await runFiles(files, { flags: ["--test-concurrency=2"] });
 }
 
-function runFiles(files: string[], flags: string[], prefix: string[], env: Record<string, string> = {}): void {
-  const countsFile = join(countsDirectory, "counts");
-  rmSync(countsFile, { force: true });
+async function runAlone(files: readonly string[]): Promise<void> {
+  const left = [...files];
+  const work = async () => {
+    for (let file = left.shift(); file !== undefined; file = left.shift()) {
+      await runFiles([file], { prefix: ownNamespaces, isBuffered: true });
+    }
+  };
+  await Promise.all(Array.from({ length: filesAtOnce }, work));
+}
+
+interface RunOptions {
+  readonly flags?: readonly string[];
+  readonly prefix?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Output comes as a whole at the end, because others run at the same time. */
+  readonly isBuffered?: boolean;
+}
+
+async function runFiles(files: readonly string[], options: RunOptions): Promise<void> {
+  const { flags = [], prefix = [], env = {}, isBuffered = false } = options;
+  runs += 1;
+  const countsFile = join(countsDirectory, `counts-${runs}`);
   const argv = [...prefix, process.execPath, "--test", "--test-reporter=./test/reporter.ts", ...flags, ...files];
   const [command = "", ...args] = argv;
-  const result = spawnSync(command, args, {
-    stdio: "inherit",
+  const child = spawn(command, args, {
+    stdio: isBuffered ? ["ignore", "pipe", "pipe"] : "inherit",
     env: { ...process.env, ...env, FAIRWAY_TEST_COUNTS: countsFile },
   });
+  const chunks: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk: Buffer) => chunks.push(chunk));
+  }
+  const [status, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+  process.stdout.write(Buffer.concat(chunks));
   const counts = existsSync(countsFile) ? readCounts(countsFile) : { passed: 0, failed: 0, skipped: 0 };
-  if (result.status !== 0 && counts.failed === 0) {
-    console.log(`  ${files.join(" ")}: the test process ended with ${result.status ?? result.signal}`);
+  if (status !== 0 && counts.failed === 0) {
+    console.log(`  ${files.join(" ")}: the test process ended with ${status ?? signal}`);
     counts.failed = 1;
   }
   total.passed += counts.passed;
