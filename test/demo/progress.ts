@@ -1,4 +1,4 @@
-import { wrap } from "./wrap.ts";
+import { wrap } from "../lab/wrap.ts";
 
 const WIDTH = 100;
 const INDENT = " ".repeat(12);

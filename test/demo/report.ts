@@ -1,7 +1,7 @@
 import path from "node:path";
+import { renderTable } from "../lab/table.ts";
 import type { Result } from "./play.ts";
 import type { Progress } from "./progress.ts";
-import { renderTable } from "./table.ts";
 
 const COLUMNS = [
   { title: "#", rigid: true },

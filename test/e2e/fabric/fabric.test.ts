@@ -8,6 +8,7 @@ import { engineUnderTest } from "../../lab/engines.ts";
 import { environment } from "../../lab/exec.ts";
 import { type Fabric, openFabric } from "../../lab/fabric.ts";
 import { TEST_IMAGE } from "../../lab/image.ts";
+import { matrix, type Resident, renderMatrix, surprises } from "../../lab/matrix.ts";
 import { whoEventually } from "../../lab/probe.ts";
 import { startProbe } from "../../lab/prober.ts";
 import { processesIn } from "../../lab/processes.ts";
@@ -16,7 +17,6 @@ import { routeDelay, watchRoutes } from "../../lab/route-watch.ts";
 import type { Place } from "../../lab/space.ts";
 import { trace } from "../../lab/trace.ts";
 import { waitFor } from "../../lab/wait.ts";
-import { matrix, type Resident, renderMatrix, surprises } from "./matrix.ts";
 import { type Pretended, pretendContainer } from "./pretend.ts";
 
 const ADDRESSES = {

@@ -2,13 +2,21 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Fabric } from "../../lab/fabric.ts";
+import { matrix, type Resident, renderMatrix, surprises } from "../../lab/matrix.ts";
 import { assertNoLeaks } from "../../lab/oracle.ts";
 import { startProbe } from "../../lab/prober.ts";
 import { watchRoutes } from "../../lab/route-watch.ts";
+import {
+  boxOf,
+  createNetwork,
+  destinations,
+  type FlatBox,
+  fairway,
+  openRoutedFabric,
+  runBox,
+} from "../../lab/routed-fabric.ts";
 import { trace } from "../../lab/trace.ts";
 import { waitFor } from "../../lab/wait.ts";
-import { matrix, type Resident, renderMatrix, surprises } from "./matrix.ts";
-import { boxOf, createNetwork, destinations, type FlatBox, fairway, openRoutedFabric, runBox } from "./rig.ts";
 
 const DEADLINE_MS = 20_000;
 const subnetsOf = (host: number) => ({ ipv4: `10.60.${host}.0/26`, ipv6: `2001:db8:60:${host}::/64` });

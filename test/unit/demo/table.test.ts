@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { renderTable } from "../../demo/table.ts";
-import { wrap } from "../../demo/wrap.ts";
+import { renderTable } from "../../lab/table.ts";
+import { wrap } from "../../lab/wrap.ts";
 
 const columns = [{ title: "#", rigid: true }, { title: "tried" }, { title: "got" }, { title: "ok", rigid: true }];
 
@@ -24,6 +24,20 @@ describe("a table for a terminal", () => {
         "---+-----------+----------+----",
       ].join("\n"),
     );
+  });
+
+  test("leaves out the rules between rows where lines are many", () => {
+    const rows = [
+      ["1", "a", "b", "yes"],
+      ["2", "c", "d", "NO"],
+    ];
+    const lines = renderTable(columns, rows, { width: 30, rules: "few" }).split("\n");
+    assert.deepEqual(lines.slice(2), [
+      "--+-------+-----+----",
+      "1 | a     | b   | yes",
+      "2 | c     | d   | NO",
+      "--+-------+-----+----",
+    ]);
   });
 
   test("wraps long cells between words, keeps rigid columns whole", () => {

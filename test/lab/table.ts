@@ -12,6 +12,8 @@ export interface Column {
 export interface TableStyle {
   /** No line is longer, unless rigid columns alone need more. */
   readonly width: number;
+  /** A rule after every row, or only around the head and at the end. Default "rows". */
+  readonly rules?: "rows" | "few";
   /** Applied to whole lines of a row, after everything has been measured. */
   readonly paint?: (line: string, row: readonly string[]) => string;
 }
@@ -20,13 +22,16 @@ export interface TableStyle {
 export function renderTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
-  { width, paint = (line) => line }: TableStyle,
+  { width, rules = "rows", paint = (line) => line }: TableStyle,
 ): string {
   const head = columns.map((column) => column.title);
   const widths = fit(columns, [head, ...rows], width);
   const rule = widths.map((size) => "-".repeat(size)).join("-+-");
-  const body = rows.flatMap((row) => [...layOut(row, widths).map((line) => paint(line, row)), rule]);
-  return [rule, ...layOut(head, widths), rule, ...body].join("\n");
+  const body = rows.flatMap((row) => [
+    ...layOut(row, widths).map((line) => paint(line, row)),
+    ...(rules === "rows" ? [rule] : []),
+  ]);
+  return [rule, ...layOut(head, widths), rule, ...body, ...(rules === "few" ? [rule] : [])].join("\n");
 }
 
 /** Natural widths, then the widest column that may shrink gives way until everything fits. */

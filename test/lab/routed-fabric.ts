@@ -2,16 +2,18 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { engineUnderTest } from "../../lab/engines.ts";
-import { type Fabric, type FabricOptions, openFabric } from "../../lab/fabric.ts";
-import type { FabricHost, RoutingKind } from "../../lab/fabric-host.ts";
-import { TEST_IMAGE } from "../../lab/image.ts";
-import { whoEventually } from "../../lab/probe.ts";
-import { startServer } from "../../lab/server.ts";
-import type { Place } from "../../lab/space.ts";
+import { engineUnderTest } from "./engines.ts";
+import { type Fabric, type FabricOptions, openFabric } from "./fabric.ts";
+import type { FabricHost, RoutingKind } from "./fabric-host.ts";
+import { TEST_IMAGE } from "./image.ts";
+import { whoEventually } from "./probe.ts";
+import { startServer } from "./server.ts";
+import type { Place } from "./space.ts";
 
-const FAIRWAY = path.join(import.meta.dirname, "../../../bin/fairway");
+const FAIRWAY = path.join(import.meta.dirname, "../../bin/fairway");
 const CONFIG = "/run/fairway-config.json";
+/** Of the daemon on each host, after a restart as well. */
+export const fairwayArguments: readonly string[] = ["--config", CONFIG, "--docker-host", "unix:///run/docker.sock"];
 
 export interface RoutedFabricOptions extends Pick<FabricOptions, "hosts" | "tor" | "bfd"> {
   /** Of the hosts. Default "bird". */
@@ -57,7 +59,7 @@ async function startHostServices(
   const text = await fairway(host, "bgp", "config");
   await Promise.all([
     host.startRouting({ kind: daemon, config: daemon === "bird" ? `${birdMain}\n${text}` : text }),
-    host.lab.startDriver({ args: ["--config", CONFIG, "--docker-host", "unix:///run/docker.sock"] }),
+    host.lab.startDriver({ args: fairwayArguments }),
   ]);
 }
 
@@ -98,12 +100,17 @@ export async function runBox(
   await host.lab.docker("run", "-d", "--name", name, "--network", network, ...published, ...args, TEST_IMAGE);
   const box = await boxOf(host, name);
   await whoEventually(box, "127.0.0.1", 80);
-  const pid = await host.lab.docker("inspect", "-f", "{{.State.Pid}}", name);
-  await startServer(host.space, ["udp:80"], {
-    enter: ["nsenter", "-t", pid, "-n", "-u", "-p", "--"],
-    log: `${name}.log`,
-  });
+  await serveInside(host, name, ["udp:80"]);
   return box;
+}
+
+/** More servers in a running container, with its network and host name. @param ports as startServer has them */
+export async function serveInside(host: FabricHost, name: string, ports: readonly string[]): Promise<void> {
+  const pid = await host.lab.docker("inspect", "-f", "{{.State.Pid}}", name);
+  await startServer(host.space, ports, {
+    enter: ["nsenter", "-t", pid, "-n", "-u", "-p", "--"],
+    log: `${name}-${ports.join("-").replaceAll(":", "")}.log`,
+  });
 }
 
 export async function boxOf(host: FabricHost, name: string): Promise<FlatBox> {
