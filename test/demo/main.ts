@@ -7,6 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import { type EngineVersion, engineVersions, isEngineVersion } from "../lab/engines.ts";
+import { Interrupted, onSignal } from "./interrupt.ts";
 import { openMachineStage } from "./machine-stage.ts";
 import { setScene, tryRows } from "./play.ts";
 import { openPrivateStage, removeOwnSpaces } from "./private-stage.ts";
@@ -16,21 +17,11 @@ import { rows } from "./rows.ts";
 import type { Stage } from "./stage.ts";
 
 const LOG_TAIL_LINES = 12;
-const EXIT_CODES: Readonly<Record<string, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 const USAGE = `usage: npm run demo [-- --engine ${engineVersions.join("|")} | --on-this-host]`;
 
 interface Choice {
   readonly engine: EngineVersion;
   readonly onThisHost: boolean;
-}
-
-class Interrupted extends Error {
-  readonly exitCode: number;
-
-  constructor(signal: NodeJS.Signals) {
-    super(`stopped by ${signal}; cleaning up`);
-    this.exitCode = EXIT_CODES[signal] ?? 1;
-  }
 }
 
 async function main(): Promise<number> {
@@ -90,15 +81,6 @@ function parseChoice(): Choice | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The first signal ends the play; later ones do not disturb the cleaning up. */
-function onSignal(): Promise<never> {
-  return new Promise((_, reject) => {
-    for (const signal of Object.keys(EXIT_CODES) as NodeJS.Signals[]) {
-      process.on(signal, () => reject(new Interrupted(signal)));
-    }
-  });
 }
 
 function logTail(stage: Stage | undefined): string {
