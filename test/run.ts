@@ -1,6 +1,7 @@
 /**
  * Runs the tests: node test/run.ts [--engines LIST|all] [--only TEXT] [tier…]
- * Tiers: unit, wire, netns (each file alone in namespaces of its own), e2e (real engines). Default: all, engine 20.10.
+ * Tiers: unit, wire, netns (each file alone in namespaces of its own), fabric (the lab's data centre itself), e2e (real
+ * engines). Default: all, engine 20.10.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-const tiers = ["unit", "wire", "netns", "e2e"] as const;
+const tiers = ["unit", "wire", "netns", "fabric", "e2e"] as const;
 type Tier = (typeof tiers)[number];
 const allEngines = ["20.10", "26.1", "28.5"];
 
@@ -64,7 +65,7 @@ async function runTier(tier: Tier): Promise<void> {
     await runAlone(files);
     return;
   }
-  await runFiles(files, { flags: ["--test-concurrency=2"] });
+  await runFiles(files, { flags: [`--test-concurrency=${tier === "fabric" ? 1 : 2}`] });
 }
 
 async function runAlone(files: readonly string[]): Promise<void> {

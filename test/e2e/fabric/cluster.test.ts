@@ -5,11 +5,18 @@ import { type EtcdMembers, startEtcd } from "../../lab/etcd-members.ts";
 import type { Fabric } from "../../lab/fabric.ts";
 import type { FabricHost } from "../../lab/fabric-host.ts";
 import { TEST_IMAGE } from "../../lab/image.ts";
+import { matrix, type Resident, renderMatrix, surprises } from "../../lab/matrix.ts";
 import { assertNoLeaks } from "../../lab/oracle.ts";
 import { startProbe } from "../../lab/prober.ts";
+import {
+  createNetwork,
+  destinations,
+  type FlatBox,
+  fairway,
+  openRoutedFabric,
+  runBox,
+} from "../../lab/routed-fabric.ts";
 import { waitFor } from "../../lab/wait.ts";
-import { matrix, type Resident, renderMatrix, surprises } from "./matrix.ts";
-import { createNetwork, destinations, type FlatBox, fairway, openRoutedFabric, runBox } from "./rig.ts";
 
 const SHARED = ["--ipam-driver", "fairway", "--subnet", "10.60.0.0/16", "--ipv6", "--subnet", "2001:db8:60::/64"];
 const DEADLINE_MS = 20_000;

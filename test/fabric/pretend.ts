@@ -1,6 +1,6 @@
 /** Containers as the driver would furnish them, made by hand: a veth pair, host routes, a network of their own. */
-import { startServer } from "../../lab/server.ts";
-import type { Place, Space } from "../../lab/space.ts";
+import { startServer } from "../lab/server.ts";
+import type { Place, Space } from "../lab/space.ts";
 
 const GATEWAY = { ipv4: "169.254.1.1", ipv6: "fe80::1" };
 const OURS = ["proto", "143", "metric", "9900"];

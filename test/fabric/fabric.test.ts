@@ -4,19 +4,19 @@ import { spawn } from "node:child_process";
 import { readlinkSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { engineUnderTest } from "../../lab/engines.ts";
-import { environment } from "../../lab/exec.ts";
-import { type Fabric, openFabric } from "../../lab/fabric.ts";
-import { TEST_IMAGE } from "../../lab/image.ts";
-import { matrix, type Resident, renderMatrix, surprises } from "../../lab/matrix.ts";
-import { whoEventually } from "../../lab/probe.ts";
-import { startProbe } from "../../lab/prober.ts";
-import { processesIn } from "../../lab/processes.ts";
-import { listRecords, readRecord, sweep } from "../../lab/record.ts";
-import { routeDelay, watchRoutes } from "../../lab/route-watch.ts";
-import type { Place } from "../../lab/space.ts";
-import { trace } from "../../lab/trace.ts";
-import { waitFor } from "../../lab/wait.ts";
+import { engineUnderTest } from "../lab/engines.ts";
+import { environment } from "../lab/exec.ts";
+import { type Fabric, openFabric } from "../lab/fabric.ts";
+import { TEST_IMAGE } from "../lab/image.ts";
+import { matrix, type Resident, renderMatrix, surprises } from "../lab/matrix.ts";
+import { whoEventually } from "../lab/probe.ts";
+import { startProbe } from "../lab/prober.ts";
+import { processesIn } from "../lab/processes.ts";
+import { listRecords, readRecord, sweep } from "../lab/record.ts";
+import { routeDelay, watchRoutes } from "../lab/route-watch.ts";
+import type { Place } from "../lab/space.ts";
+import { trace } from "../lab/trace.ts";
+import { waitFor } from "../lab/wait.ts";
 import { type Pretended, pretendContainer } from "./pretend.ts";
 
 const ADDRESSES = {
@@ -152,7 +152,7 @@ test("nothing is left of a fabric that cannot be opened", async () => {
 
 test("a fabric whose owner is killed vanishes, and the next run sweeps its directories", async () => {
   const script = `
-    import { openFabric } from ${JSON.stringify(path.join(import.meta.dirname, "../../lab/fabric.ts"))};
+    import { openFabric } from ${JSON.stringify(path.join(import.meta.dirname, "../lab/fabric.ts"))};
     const { hosts, tor, bareMetal, vm } = await openFabric({ engine: false });
     console.log([...hosts, tor, bareMetal, vm].map(({ name }) => name).join(" "));
     setInterval(() => undefined, 1000);`;

@@ -1,9 +1,9 @@
 /** The store's members on the fabric: hosts reach them, and they survive what tests do to them. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { type EtcdMembers, startEtcd } from "../../lab/etcd-members.ts";
-import { type Fabric, openFabric } from "../../lab/fabric.ts";
-import { waitFor } from "../../lab/wait.ts";
+import { type EtcdMembers, startEtcd } from "../lab/etcd-members.ts";
+import { type Fabric, openFabric } from "../lab/fabric.ts";
+import { waitFor } from "../lab/wait.ts";
 
 describe("etcd on the fabric", () => {
   let fabric: Fabric;
