@@ -13,6 +13,8 @@ export interface ContainerSpec {
   readonly command: readonly string[];
   /** A network's name, or "none". */
   readonly network: string;
+  /** Its address on the network, instead of the engine's choice. */
+  readonly ipv4?: string;
   readonly ports?: Ports;
 }
 
@@ -66,12 +68,15 @@ export class EngineApi {
     await this.#call("POST", `/networks/${network}/disconnect`, { Container: container });
   }
 
-  async createContainer({ name, image, command, network, ports = [] }: ContainerSpec): Promise<void> {
+  async createContainer({ name, image, command, network, ipv4, ports = [] }: ContainerSpec): Promise<void> {
     const keyed = ports.map(({ hostPort, containerPort }) => [`${containerPort}/tcp`, hostPort] as const);
     await this.#call("POST", `/containers/create?name=${name}`, {
       Image: image,
       Cmd: command,
       ExposedPorts: Object.fromEntries(keyed.map(([key]) => [key, {}])),
+      ...(ipv4 === undefined
+        ? {}
+        : { NetworkingConfig: { EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: ipv4 } } } } }),
       HostConfig: {
         NetworkMode: network,
         PortBindings: Object.fromEntries(keyed.map(([key, hostPort]) => [key, [{ HostPort: String(hostPort) }]])),

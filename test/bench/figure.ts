@@ -1,10 +1,12 @@
 import type { Summary } from "./stats.ts";
 
-export type Unit = "ms" | "µs" | "MB" | "1/s" | "Gbit/s";
+export type Unit = "ms" | "µs" | "MB" | "1/s" | "Gbit/s" | "packets";
 
 /** What a ratio of medians should be. The letters and numbers are those of docs/benchmarks.md. */
 export interface Target {
   readonly id: string;
+  /** Of fairway's own median, in the figure's unit, instead of the ratio. */
+  readonly of?: "median";
   readonly atMost?: number;
   readonly atLeast?: number;
 }
@@ -36,9 +38,9 @@ export function ratioOf({ fairway, peer, base }: Figure): number | undefined {
 
 export function isMet(figure: Figure): boolean | undefined {
   const { target } = figure;
-  const ratio = ratioOf(figure);
-  if (target === undefined || ratio === undefined) {
+  const value = target?.of === "median" ? figure.fairway.median : ratioOf(figure);
+  if (target === undefined || value === undefined) {
     return undefined;
   }
-  return ratio <= (target.atMost ?? Number.POSITIVE_INFINITY) && ratio >= (target.atLeast ?? 0);
+  return value <= (target.atMost ?? Number.POSITIVE_INFINITY) && value >= (target.atLeast ?? Number.NEGATIVE_INFINITY);
 }

@@ -11,7 +11,7 @@ import { writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { inspect, parseArgs } from "node:util";
 import { type EngineVersion, engineVersions, isEngineVersion } from "../lab/engines.ts";
-import { type BenchName, benches, isBenchName } from "./benches.ts";
+import { type Bench, type BenchName, benches, isBenchName } from "./benches.ts";
 import type { Figure } from "./figure.ts";
 import { detailTable, jsonOf, notesOf, summaryTable } from "./report.ts";
 import { withStage } from "./stage.ts";
@@ -56,10 +56,12 @@ async function main(): Promise<number> {
 
 /** A bench has a machine of its own: one that breaks, or leaves things behind, must not spoil the figures of the next. */
 async function run(name: BenchName, choice: Choice, failures: string[]): Promise<Figure[]> {
-  const { what, measure } = benches[name];
+  const bench: Bench = benches[name];
+  const { what } = bench;
+  const options = { ...choice, say };
   say(`${name}: ${what}`);
   try {
-    const figures = await withStage({ ...choice, say }, measure);
+    const figures = await ("perform" in bench ? bench.perform(options) : withStage(options, bench.measure));
     const notes = notesOf(figures).map((note) => `\n* ${note}`);
     print(`\n## ${name}: ${what}\n\nload ${loadText()}\n\n${detailTable(figures)}\n${notes.join("")}`);
     return figures;

@@ -1,4 +1,4 @@
-import { type Figure, isMet, ratioOf, type Target, type Unit } from "./figure.ts";
+import { type Figure, isMet, ratioOf, type Unit } from "./figure.ts";
 import type { Summary } from "./stats.ts";
 
 type Row = readonly string[];
@@ -17,16 +17,16 @@ export function detailTable(figures: readonly Figure[]): string {
   return table(["what", "unit", "fairway p50", "p95", "n", "against", "p50", "p95", "n", "base", "ratio"], rows);
 }
 
-/** Everything that is compared with something. */
+/** Everything that is compared with something, or has a goal of its own. */
 export function summaryTable(figures: readonly Figure[]): string {
-  const compared = figures.filter(({ peer }) => peer !== undefined);
+  const compared = figures.filter(({ peer, target }) => peer !== undefined || target?.of === "median");
   const rows = compared.map((figure) => [
     figure.bench,
     figure.what,
     withUnit(figure.fairway, figure.unit),
     peerText(figure),
     ratioText(figure),
-    targetText(figure.target),
+    targetText(figure),
     metText(isMet(figure)),
   ]);
   return table(["bench", "what", "fairway", "built-in", "ratio", "target", "met"], rows);
@@ -88,11 +88,12 @@ function ratioText(figure: Figure): string {
   return ratio.toFixed(ratio < 0.1 ? 3 : 2);
 }
 
-function targetText(target: Target | undefined): string {
+function targetText({ target, unit }: Figure): string {
   if (target === undefined) {
     return "";
   }
-  return `${target.id} ${target.atMost === undefined ? `≥ ${target.atLeast}` : `≤ ${target.atMost}`}`;
+  const goal = target.atMost === undefined ? `≥ ${target.atLeast}` : `≤ ${target.atMost}`;
+  return `${target.id} ${goal}${target.of === "median" ? ` ${unit}` : ""}`;
 }
 
 function metText(met: boolean | undefined): string {

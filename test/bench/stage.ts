@@ -43,7 +43,7 @@ export async function withStage<Result>(
 }
 
 /** A share of the rounds, for benches with expensive samples; at least one. */
-export function fewer({ rounds }: Stage, divisor: number): number {
+export function fewer({ rounds }: StageOptions, divisor: number): number {
   return Math.max(1, Math.round(rounds / divisor));
 }
 

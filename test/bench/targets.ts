@@ -1,6 +1,9 @@
 import type { Target } from "./figure.ts";
 
-/** Ratios fairway/built-in, from measurements with a driver that did nothing but the necessary. */
+/**
+ * Ratios fairway/built-in, from measurements with a driver that did nothing but the necessary. A and C: what operators of
+ * a fabric want, in the figure's own unit, and what must not grow with the number of containers.
+ */
 export const targets = {
   connect: { id: "P1", atMost: 0.7 },
   disconnect: { id: "P2", atMost: 0.45 },
@@ -29,4 +32,14 @@ export const targets = {
   fasterRoundTrip: { id: "H4", atMost: 1 },
   fasterConnections: { id: "H5", atLeast: 1 },
   fasterStream: { id: "H6", atLeast: 1 },
+  announceBird: { id: "A1", of: "median", atMost: 10 },
+  announceFrr: { id: "A2", of: "median", atMost: 300 },
+  announceBurst: { id: "A3", of: "median", atMost: 500 },
+  firstReply: { id: "A4", of: "median", atMost: 500 },
+  beforeReturn: { id: "A5", of: "median", atMost: 0 },
+  deadHost: { id: "A6", of: "median", atMost: 1000 },
+  nothingLost: { id: "A7", of: "median", atMost: 0 },
+  crowdCalls: { id: "C1", atMost: 1.1 },
+  crowdRoundTrip: { id: "C2", atMost: 1.05 },
+  crowdConnections: { id: "C3", atLeast: 0.95 },
 } as const satisfies Readonly<Record<string, Target>>;

@@ -23,6 +23,8 @@ export interface ProbeResult {
   readonly lost: number;
   /** Between neighbours that were answered, or the ends; without a loss it is about the interval. */
   readonly longestGapMs: number;
+  /** The clock; undefined when nobody answered. UDP: when the question was sent. ICMP: when the answer came. */
+  readonly firstAnswerMs: number | undefined;
   /** Who answered, in the order of first answers; UDP only. */
   readonly answeredBy: readonly string[];
 }
@@ -67,6 +69,7 @@ export class Probe {
       sent,
       lost: isUnderway ? lost - 1 : lost,
       longestGapMs: longestGap([this.#startMs, ...answers.map(({ atMs }) => atMs), endMs]),
+      firstAnswerMs: answers[0]?.atMs,
       answeredBy: [...new Set(answers.flatMap(({ host }) => host ?? []))],
     };
   }

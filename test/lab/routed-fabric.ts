@@ -15,7 +15,7 @@ const CONFIG = "/run/fairway-config.json";
 /** Of the daemon on each host, after a restart as well. */
 export const fairwayArguments: readonly string[] = ["--config", CONFIG, "--docker-host", "unix:///run/docker.sock"];
 
-export interface RoutedFabricOptions extends Pick<FabricOptions, "hosts" | "tor" | "bfd"> {
+export interface RoutedFabricOptions extends Pick<FabricOptions, "engine" | "hosts" | "tor" | "bfd"> {
   /** Of the hosts. Default "bird". */
   readonly daemon?: RoutingKind;
   /** Before fairway starts on the hosts. Returns more settings of their configuration files. */
@@ -33,8 +33,8 @@ export interface FlatBox extends Place {
 export async function openRoutedFabric(options: RoutedFabricOptions = {}): Promise<Fabric> {
   const { daemon = "bird", prepare, ...rest } = options;
   const fabric = await openFabric({
-    ...rest,
     engine: engineUnderTest(),
+    ...rest,
     routing: "none",
     host: { images: ["test"] },
   });

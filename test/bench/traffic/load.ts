@@ -22,7 +22,7 @@ export async function startServer(stage: Stage, container: string, port = server
 
 /** The same wherever `enter` leads in the host. */
 export async function startServerIn(
-  { host }: Stage,
+  { host }: Pick<Stage, "host">,
   enter: readonly string[],
   name: string,
   port = serverPort,

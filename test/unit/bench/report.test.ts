@@ -34,6 +34,20 @@ describe("ratios", () => {
   });
 });
 
+describe("goals in the figure's own unit", () => {
+  const { peer: _, ...alone } = { ...connect, target: { id: "A1", of: "median", atMost: 10 } } as const;
+
+  test("need no peer", () => {
+    assert.equal(isMet(alone), false);
+    assert.equal(isMet({ ...alone, fairway: summarize([10]) }), true);
+    assert.match(summaryTable([alone]), /\| 30\.0 ms \| +\| +\| A1 ≤ 10 ms \| NO {2}\|$/);
+  });
+
+  test("are met by what is below zero", () => {
+    assert.equal(isMet({ ...alone, target: { ...alone.target, atMost: 0 }, fairway: summarize([-5]) }), true);
+  });
+});
+
 describe("tables", () => {
   test("show both sides, the ratio and the verdict", () => {
     assert.equal(
