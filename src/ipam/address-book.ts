@@ -11,7 +11,7 @@ import {
   prefixLengthOf,
   wholeAddress,
 } from "../model/ip.ts";
-import type { AddressPool, Division, SubnetPool } from "../model/pool.ts";
+import type { AddressPool, Division, Lease, SubnetPool } from "../model/pool.ts";
 import { parsePoolOptions } from "../options/pool-options.ts";
 import type { PoolStorePort } from "../store/port.ts";
 import type { Registry } from "../store/registry.ts";
@@ -100,14 +100,12 @@ export class AddressBook implements Ipam {
     await this.#divided.returnLoans();
   }
 
-  /** True: it was held, and is free after its rest. */
-  releaseHeld(address: IpAddress): boolean {
-    const leases = this.#book.all().find((one) => one.isHeld(address));
-    if (leases === undefined) {
-      return false;
-    }
-    this.#book.release(leases.pool.id, address);
-    return true;
+  /** Undefined: nobody holds it, or it rests. */
+  heldLease(address: IpAddress): Lease | undefined {
+    return this.#book
+      .all()
+      .find((one) => one.isHeld(address))
+      ?.leaseAt(address);
   }
 
   beginReplay(): void {
@@ -218,7 +216,7 @@ export class AddressBook implements Ipam {
 
   #requestLocal(leases: SubnetLeases, request: AddressRequest): IpAddress {
     if (request.address !== undefined) {
-      return this.#claim(leases, request.address, request.isGateway);
+      return this.#claim(leases, request.address, request);
     }
     const address = this.#book.pick(leases, request);
     if (address === undefined) {
@@ -227,7 +225,7 @@ export class AddressBook implements Ipam {
     return address;
   }
 
-  #claim(leases: SubnetLeases, address: IpAddress, isGateway: boolean): IpAddress {
+  #claim(leases: SubnetLeases, address: IpAddress, request: AddressRequest): IpAddress {
     const { id, subnet } = leases.pool;
     if (!isUsable(subnet, address)) {
       throw notInSubnet(`address ${address}`, subnet);
@@ -239,8 +237,8 @@ export class AddressBook implements Ipam {
       }
       return address;
     }
-    // Addresses that the user keeps free are asked for in the same words as a container's.
-    this.#book.take(leases, address, isGateway ? "reserved" : "container");
+    const isReserved = request.isGateway || this.#divided.isAuxiliary(leases.pool, request);
+    this.#book.take(leases, address, isReserved ? "reserved" : "container");
     return address;
   }
 }

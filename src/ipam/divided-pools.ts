@@ -56,7 +56,7 @@ export class DividedPools implements BlockUse {
     if (!isUsable(subnet, address)) {
       throw notInSubnet(`address ${address}`, subnet);
     }
-    if (this.#isAuxiliary(leases.pool, request)) {
+    if (this.isAuxiliary(leases.pool, request)) {
       return this.#reserve(leases, address);
     }
     if (leases.isHeld(address) && this.#parts.book.confirmLease(id, address)) {
@@ -238,7 +238,8 @@ export class DividedPools implements BlockUse {
     return address;
   }
 
-  #isAuxiliary({ id, subnet }: SubnetPool, { name }: AddressRequest): boolean {
+  /** Does the user keep it free? */
+  isAuxiliary({ id, subnet }: SubnetPool, { name }: AddressRequest): boolean {
     const ageMs = this.#parts.book.nowMs() - (this.#bornAtMs.get(id) ?? Number.NEGATIVE_INFINITY);
     const networks = this.#parts.registry.networks();
     const isKnown = networks.some(({ ipv4, ipv6 }) => [...ipv4, ...ipv6].some((pool) => pool.subnet === subnet));

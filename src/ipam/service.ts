@@ -34,13 +34,22 @@ export class IpamService {
     if (registry.hasAddress(address)) {
       throw notReleased(address, "a container has it", "remove the container, and its address goes with it");
     }
-    if (!book.releaseHeld(address)) {
+    const lease = book.heldLease(address);
+    if (lease === undefined) {
       throw notReleased(
         address,
         "this host has not handed it out",
         "ask on the host that has its block: fairway ipam show",
       );
     }
+    if (lease.use === "reserved") {
+      throw notReleased(
+        address,
+        "it is a gateway, or its network keeps it free (--aux-address)",
+        "remove the network, and its address goes with it",
+      );
+    }
+    await book.releaseAddress(lease.poolId, address);
     return { apiVersion: "v1", released: [], kept: [], addresses: 1 };
   }
 

@@ -105,6 +105,21 @@ describe("fairway ipam", () => {
     assert.match(text, /^block \S+ is this host's by its disk, and not by the store$/m);
   });
 
+  test("what a network keeps free is no disagreement and not released, on one host and on several", async () => {
+    for (const [text, gateway, kept] of [
+      ["10.244.0.0/24", "10.244.0.1", "10.244.0.9"],
+      ["10.9.0.0/24", "10.9.0.1", "10.9.0.9"],
+    ] as const) {
+      const pool = await one.pool(text);
+      await one.book.requestAddress({ poolId: pool, isGateway: true });
+      await one.address(pool, { ip: kept });
+      assert.equal(await fairway("check"), "leases, containers and the cluster store agree");
+      for (const address of [gateway, kept]) {
+        await assert.rejects(fairway("release", "--address", address), /cannot be released/);
+      }
+    }
+  });
+
   test("release of an address: only one that no container has", async () => {
     const pool = await one.pool("10.244.0.0/24");
     const [used, leaked] = [await one.address(pool), await one.address(pool)];
