@@ -56,7 +56,9 @@ export async function startDaemon(config: Config, surroundings: DaemonSurroundin
   stack.use(workshop.keeper);
   const engine = engineOf(config);
   const names = stack.adopt(new EngineNames(engine), (book) => book.close());
-  const health = stack.adopt(createReadinessWatch(workshop, engine), (watch) => watch.close());
+  const health = stack.adopt(createReadinessWatch(workshop, engine, config.dockerHost === "none"), (watch) =>
+    watch.close(),
+  );
   const state = { ready: false };
   const ready = recover(workshop).then(() => {
     state.ready = true;
@@ -104,7 +106,7 @@ export async function startDaemon(config: Config, surroundings: DaemonSurroundin
   };
 }
 
-function createReadinessWatch(workshop: Workshop, engine: EnginePort): ReadinessWatch {
+function createReadinessWatch(workshop: Workshop, engine: EnginePort, isOff: boolean): ReadinessWatch {
   const { log } = workshop;
   const listener = ({ endpoints, isReady }: Readiness) => {
     for (const id of endpoints) {
@@ -113,7 +115,7 @@ function createReadinessWatch(workshop: Workshop, engine: EnginePort): Readiness
       });
     }
   };
-  return new ReadinessWatch({ engine, listener, log });
+  return new ReadinessWatch({ engine, listener, log, isOff });
 }
 
 function listenForEngine(

@@ -15,6 +15,8 @@ export interface NameBook {
 
 /** Health checks of the engine, from when the first network wants them. */
 export interface HealthBook {
+  /** The configuration says that the engine is never asked. */
+  readonly isOff: boolean;
   begin(): void;
 }
 

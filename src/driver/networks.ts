@@ -34,6 +34,7 @@ export async function createNetwork(
     requireSame(existing, network);
     return;
   }
+  refuseUnwatched(context, network);
   refuseReserved(subnetsOf(network));
   if (network.mode === "bridge") {
     await refuseForeignBridge(context, network);
@@ -109,6 +110,18 @@ async function networkRecord(context: DriverContext, request: CreateNetworkReque
     surroundings,
     new Map(mtus.filter((pair) => pair[1] !== undefined) as [string, number][]),
   );
+}
+
+/** Without the engine's health checks no address of it would ever be announced. */
+function refuseUnwatched({ health }: DriverContext, network: Network): void {
+  if (network.mode === "routed" && network.announce === "healthy" && health.isOff) {
+    throw new FairwayError({
+      code: "FW1003",
+      what: "option announce=healthy and the setting dockerHost=none contradict each other",
+      why: "health checks are the engine's, and fairway may not ask it; no address would ever be announced",
+      fix: "set dockerHost to the engine's socket (docs/configuration.md), or write announce=address",
+    });
+  }
 }
 
 function requireSame(existing: Network, wanted: Network): void {

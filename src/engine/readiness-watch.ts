@@ -7,21 +7,34 @@ const lastPauseMs = 10_000;
 
 /** Follows the engine's health checks from when they are first wanted, over its restarts. */
 export class ReadinessWatch {
+  readonly isOff: boolean;
   readonly #engine: EnginePort;
   readonly #listener: (readiness: Readiness) => void;
   readonly #log: Logger;
   readonly #abort = new AbortController();
   #isBegun = false;
 
-  constructor(parts: { engine: EnginePort; listener: (readiness: Readiness) => void; log: Logger }) {
+  /** @param parts.isOff The engine is never asked; what was announced stays so. */
+  constructor(parts: {
+    engine: EnginePort;
+    listener: (readiness: Readiness) => void;
+    log: Logger;
+    isOff?: boolean;
+  }) {
+    this.isOff = parts.isOff ?? false;
     this.#engine = parts.engine;
     this.#listener = parts.listener;
     this.#log = parts.log;
   }
 
   begin(): void {
-    if (!this.#isBegun) {
-      this.#isBegun = true;
+    if (this.#isBegun) {
+      return;
+    }
+    this.#isBegun = true;
+    if (this.isOff) {
+      this.#log.warn("health checks are not followed: dockerHost is none; announce=healthy stays as it is");
+    } else {
       void this.#follow();
     }
   }

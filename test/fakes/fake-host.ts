@@ -38,6 +38,7 @@ export interface FakeCall extends CallContext {
 /** Counts how often health checks were asked for. */
 export class FakeHealth {
   begun = 0;
+  isOff = false;
 
   begin(): void {
     this.begun += 1;

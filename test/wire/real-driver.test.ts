@@ -61,7 +61,7 @@ async function openDriver(t: TestContext) {
   const workshop = new Workshop({ registry, kernel: kernel.open(new FakeProcess()), log: logger });
   t.after(() => workshop.keeper[Symbol.dispose]());
   const driver = createDriver(
-    { workshop, names: new FakeNames(), health: { begin: () => undefined } },
+    { workshop, names: new FakeNames(), health: { isOff: false, begin: () => undefined } },
     Promise.resolve(),
   );
   const ipam = new AddressBook({ store, registry, log: logger, nowMs: Date.now });

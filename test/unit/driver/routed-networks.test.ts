@@ -135,6 +135,15 @@ describe("routed networks", () => {
     });
   }
 
+  test("announce=healthy is refused where the engine is never asked, and what exists already is not", async () => {
+    await create(1, { announce: "healthy" });
+    host.health.isOff = true;
+    await create(1, { announce: "healthy" });
+    await assert.rejects(create(2, { announce: "healthy" }), { code: "FW1003" });
+    assert.deepEqual(routes(), ["10.20.1.0/24 - 9910"]);
+    await create(2, { announce: "address" });
+  });
+
   test("IPv4 alone needs no forwarding of IPv6", async () => {
     await create();
     assert.deepEqual(host.kernel.sysctls.writes, ["net/ipv4/ip_forward=1"]);
