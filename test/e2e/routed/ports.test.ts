@@ -21,15 +21,15 @@ describe(`ports of mode routed with engine ${engineUnderTest()}`, () => {
     await routedNetwork(rig, "other", 2);
     const [web, outer] = await Promise.all([
       rig.run("web", "app", {
-        args: ["-p", "80:80", "-p", "8080:80", "-p", "81", "-p", "7000-7003:7000-7003", "-p", "53:53/udp"].concat([
+        args: ["-p", "80:80", "-p", "8080:80", "-p", "85", "-p", "7000-7003:7000-7003", "-p", "53:53/udp"].concat([
           ...["-p", "5353:54/udp", "-p", "8443:443", "-p", "0.0.0.0:90:90"],
         ]),
-        command: ["serve", "80", "81", "82", "90", "443", "7000-7004"],
+        command: ["serve", "80", "82", "85", "90", "443", "7000-7004"],
       }),
       rig.run("outer", "other"),
     ]);
     await rig.serve(web, "udp:53", "udp:54");
-    const reached = { tcp: [80, 8080, 81, 7000, 7003, 8443], udp: [53, 5353] } as const;
+    const reached = { tcp: [80, 8080, 85, 7000, 7003, 8443], udp: [53, 5353] } as const;
     const closed = { tcp: [82, 443, 7004, 8081], udp: [54, 80] } as const;
     await assertVisits(
       [client, outer].flatMap((from) =>
