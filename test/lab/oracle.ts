@@ -107,7 +107,7 @@ async function askEngine(host: LabHost, driver: string): Promise<Expected> {
   const pools = networks.flatMap((network) => network.IPAM.Config ?? []);
   const addresses = [
     ...endpoints.flatMap((endpoint) => [endpoint.IPv4Address, endpoint.IPv6Address]),
-    ...pools.map((pool) => pool.Gateway ?? ""),
+    ...pools.map((pool) => pool.Gateway ?? firstOf(pool.Subnet)),
     ...pools.flatMap((pool) => Object.values(pool.AuxiliaryAddresses ?? {})),
     ...pools.flatMap((pool) => (pool.Subnet === undefined ? [] : endsOf(pool.Subnet))),
     ...networks.filter((network) => network.Options?.["egress_nat"] === "true").flatMap(flatSpaceEnds),
@@ -166,6 +166,15 @@ async function ownAddresses(host: LabHost): Promise<string[]> {
     "::1",
     ...links.flatMap((link) => link.addr_info.map((address) => address.local)),
   ];
+}
+
+/** What an engine asks for as gateway when nobody names one; it shows only what somebody has named. */
+function firstOf(subnet: string | undefined): string {
+  if (subnet === undefined) {
+    return "";
+  }
+  const prefix = parsePrefix(subnet);
+  return fromBigInt(boundsOf(prefix)[0] + 1n, familyOf(prefix));
 }
 
 function endsOf(subnet: string): string[] {
@@ -241,12 +250,18 @@ function poolLeaks(ours: OurSnapshot, expected: Expected): string[] {
 function elementLeaks(ours: OurSnapshot, expected: Expected): string[] {
   const links = new Set(ours.links.map((link) => link.name));
   const standIns = new Set(ours.routes.map(canonical));
+  // Networks without a bridge have them, attached or not.
+  const hasGateways = expected.networkIds.size > expected.bridgedIds.size;
+  const isGateway = (word: string) => hasGateways && /^(169\.254\.80\.|fe80::fa17:)/.test(word);
   return ours.elements.flatMap((element) => {
     const words = element.match(/[^"\s,{}[\]]+/g) ?? [];
     const strange = words.filter(
       (word) =>
         (/^fw[bvc][0-9a-z]{12}$/.test(word) && !links.has(word)) ||
-        (isIP(word) !== 0 && !expected.addresses.has(canonical(word)) && !standIns.has(canonical(word))),
+        (isIP(word) !== 0 &&
+          !isGateway(word) &&
+          !expected.addresses.has(canonical(word)) &&
+          !standIns.has(canonical(word))),
     );
     return strange.length === 0 ? [] : [`rule element ${element} names ${strange.join(", ")}, which nobody has`];
   });
