@@ -4,10 +4,15 @@ import type { Workshop } from "./workshop.ts";
 
 /** Far longer than any engine takes from one call to the next. */
 const patienceMs = 5 * 60_000;
+/** Longer than an engine takes from our answer to moving the interface, which is what it does next. */
+const patienceAfterRestartMs = 4000;
 
 /**
  * Endpoints that are in no sandbox, and for so long that no call about them can be under way: the engine died between
  * two of its calls, or its delete was lost. Their ports and addresses must not stay taken.
+ *
+ * A container that ended while we were away, and whose interface the engine has put back, is known sooner: what was joined
+ * before this process began should be in its sandbox by now. Until it goes, its address is announced.
  *
  * @param suspects since when each endpoint has looked so; kept from look to look
  */
@@ -24,7 +29,8 @@ export async function removeForgotten(
     const { id } = endpoint;
     const sinceMs = suspects.get(id) ?? nowMs;
     suspects.set(id, sinceMs);
-    if (nowMs - sinceMs >= patienceMs) {
+    const isLeft = endpoint.state === "joined" && !workshop.joinedHere.has(id);
+    if (nowMs - sinceMs >= (isLeft ? patienceAfterRestartMs : patienceMs)) {
       workshop.log.warn("removed an endpoint that no container uses", { endpointId: id });
       await workshop.queue.run(id, async () => {
         // Another record by now: a call was under way after all.

@@ -115,6 +115,22 @@ describe("forgotten endpoints", () => {
     await host.checkNothingLeaks();
   });
 
+  test("one that was joined before a restart, and whose interface is back, goes soon: its container has ended", async () => {
+    const { interface: moved } = await host.driver.join(joinRequest(1), fakeCall());
+    host.kernel.links.moveToSandbox(moved?.srcName ?? "", sandboxKey(1));
+    await host.restart();
+    await look(0);
+    await look(5000);
+    assert.deepEqual(left(), [endpointId(1)], "it is in its sandbox");
+    host.kernel.links.moveBack(moved?.srcName ?? "");
+    await look(6000);
+    await look(9000);
+    assert.deepEqual(left(), [endpointId(1)], "the engine may be about to move it");
+    await look(10_000);
+    assert.deepEqual(left(), []);
+    await host.checkNothingLeaks();
+  });
+
   test("one in a sandbox stays for ever, however long it took to get there", async () => {
     await look(0);
     const { interface: moved } = await host.driver.join(joinRequest(1), fakeCall());
