@@ -81,6 +81,17 @@ export function planFlatRoutes(
   return endpoint.state === "joined" ? routes : [];
 }
 
+/** The same, announced or not: whichever of them is there goes. */
+export function planFlatWithdrawal(network: RoutedNetwork, before: Endpoint): RouteSpec[] {
+  return familiesOf(network, before).flatMap(({ address }) =>
+    Object.values(routeMetrics).map((metric) => ({
+      destination: prefixOf(wholeAddress(address)),
+      metric,
+      device: before.hostIf,
+    })),
+  );
+}
+
 /**
  * What is this host's and no container's is unreachable: without this route it would go back by the default route, to a
  * router that sends it here again.
