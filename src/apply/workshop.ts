@@ -17,6 +17,7 @@ import {
   planEndpointRoutes,
   planNetworkElements,
   planNetworkRoutes,
+  planWithdrawal,
 } from "../plan/wishes.ts";
 import type { Registry } from "../store/registry.ts";
 import { claimOwner } from "./claim-owner.ts";
@@ -119,6 +120,7 @@ export class Workshop {
     await this.unpublish(endpoint);
     await this.unclaim(endpoint);
     await this.applier.applyAll([
+      ...(network === undefined || endpoint.state !== "joined" ? [] : planWithdrawal(network, endpoint)),
       { do: "deleteLinks", names: [endpoint.hostIf] },
       { do: "changeElements", add: [], remove: network === undefined ? [] : planAttachmentElements(network, endpoint) },
       { do: "forgetFlows", filters: planEndpointFlows(endpoint) },

@@ -91,14 +91,21 @@ export function planAttachment(network: Network, endpoint: Endpoint, facts: Host
 }
 
 /**
- * What goes before the pair does, when the container leaves: an address is announced and let in only while somebody
- * answers at it. The kernel tells nobody of IPv4 routes that go with their link (fib_sync_down_dev() in
+ * Takes the routes into a pair away while it is there. The kernel tells nobody of IPv4 routes that go with their link (fib_sync_down_dev() in
  * net/ipv4/fib_semantics.c), so a routing daemon would learn it from its next scan; hence they are deleted one by one.
+ */
+export function planWithdrawal(network: Network, before: Endpoint): Step[] {
+  return network.mode === "routed" ? [{ do: "deleteRoutes", routes: planFlatWithdrawal(network, before) }] : [];
+}
+
+/**
+ * What goes before the pair does, when the container leaves: an address is announced and let in only while somebody
+ * answers at it.
  */
 export function planDetachment(network: Network, before: Endpoint): Step[] {
   return network.mode === "routed"
     ? [
-        { do: "deleteRoutes", routes: planFlatWithdrawal(network, before) },
+        ...planWithdrawal(network, before),
         { do: "setLinksDown", names: [before.hostIf] },
         { do: "changeElements", add: [], remove: planFlatElements(network, before) },
       ]

@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { engineUnderTest } from "../../lab/engines.ts";
 import type { LanClient } from "../../lab/lan.ts";
+import { type Visit, visitAll } from "../../lab/visits.ts";
 import { type Box, bridgeRig } from "../bridge/rig.ts";
 import { defaultRoutes, ping } from "../bridge/sights.ts";
-import { assertVisits, type Visit, visitAll } from "../bridge/visits.ts";
+import { assertVisits } from "../bridge/visits.ts";
 import { addAddress, bothOf, dropAddress, ROUTED, routedNetwork, teach, watchSources } from "./flat.ts";
 
 const FAMILIES = ["ipv4", "ipv6"] as const;

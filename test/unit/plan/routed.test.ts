@@ -419,13 +419,17 @@ describe("the rest of a routed network", () => {
     assert.deepEqual([...planNetworkLinks(network), ...networkLinkNames(network)], []);
   });
 
-  test("a join makes the pair; a leave sets it down first, and then takes its elements", () => {
+  test("a join makes the pair; a leave withdraws the address first, sets it down, and then takes its elements", () => {
     const facts = { bridgedIpv4Filtered: false, bridgedIpv6Filtered: false };
     assert.deepEqual(planAttachment(network, joined, facts), {
       do: "addNextHopLink",
       spec: planFlatLink(network, joined),
     });
+    const gone = ["10.20.1.2/32", "fd00:20:1::2/128"].flatMap((destination) =>
+      [announced, local].map((metric) => ({ destination, metric, device: "fwve001e001e001" })),
+    );
     assert.deepEqual(planDetachment(network, joined), [
+      { do: "deleteRoutes", routes: gone },
       { do: "setLinksDown", names: ["fwve001e001e001"] },
       { do: "changeElements", add: [], remove: planFlatElements(network, joined) },
     ]);
