@@ -1,8 +1,9 @@
 /** From a request and its options to the record of a network of flat addresses. Pure. */
 import { FairwayError } from "../errors.ts";
-import type { IpAddress } from "../model/ip.ts";
+import { hostOf, type IpAddress } from "../model/ip.ts";
 import type { Network, Pool, RoutedNetwork } from "../model/network.ts";
 import { checkMtuForIpv6, type RoutedOptions } from "../options/network-options.ts";
+import { isOwnGateway } from "../plan/gateways.ts";
 import type { CreateNetworkRequest, PoolData } from "./driver.ts";
 import { chooseGateway } from "./link-local-gateways.ts";
 import { defaultMtuBytes, isNullPool } from "./network-record.ts";
@@ -21,6 +22,7 @@ export function routedRecord(
   options: RoutedOptions,
   surroundings: RoutedSurroundings,
 ): RoutedNetwork {
+  refuseContradictions(request, options);
   const ipv4 = request.ipv4.flatMap(usablePool);
   const ipv6 = request.ipv6.flatMap(usablePool);
   if (ipv4.length + ipv6.length === 0) {
@@ -50,6 +52,30 @@ export function routedRecord(
     egressNat: options.egressNat,
     flatSpace: options.flatSpace,
   };
+}
+
+function refuseContradictions(request: CreateNetworkRequest, { reachable, egressNat }: RoutedOptions): void {
+  const option = egressNat ? "egress_nat=true" : reachable === "all" ? "reachable=all" : undefined;
+  if (request.internal && option !== undefined) {
+    throw new FairwayError({
+      code: "FW1003",
+      what: `--internal and option ${option} contradict each other`,
+      why: "containers of an internal network reach each other and nobody else, and nobody else reaches them",
+      fix: `leave out --internal or ${option}`,
+    });
+  }
+  // Our IPAM driver takes a subnet of one address for the host's own, and says so by the gateway that it chooses.
+  const shared = [...request.ipv4, ...request.ipv6].find(
+    ({ gateway }) => gateway !== undefined && isOwnGateway(hostOf(gateway)),
+  );
+  if (shared?.subnet !== undefined && !isNullPool(shared.subnet)) {
+    throw new FairwayError({
+      code: "FW3001",
+      what: `subnet ${shared.subnet} has room for one address only`,
+      why: "mode routed gives every container an address of its own",
+      fix: "choose a larger --subnet; for the host's own address, choose mode=host",
+    });
+  }
 }
 
 /** The address that the engine keeps for a gateway is nobody's: next hops are link-local. */

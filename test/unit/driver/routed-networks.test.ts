@@ -42,9 +42,24 @@ describe("the record of a routed network", () => {
 
   test("has what was asked for", () => {
     const options = { mtu: "1400", icc: "false", reachable: "all", announce: "healthy", egress_nat: "true" };
-    const { mtu, icc, reachable, announce, egressNat, flatSpace, internal } = record([1, options, { internal: true }]);
-    assert.deepEqual([mtu, icc, reachable, announce, egressNat, internal], [1400, false, "all", "healthy", true, true]);
+    const { mtu, icc, reachable, announce, egressNat, flatSpace, internal } = record([1, options]);
+    assert.deepEqual(
+      [mtu, icc, reachable, announce, egressNat, internal],
+      [1400, false, "all", "healthy", true, false],
+    );
     assert.equal(flatSpace.length, 5);
+  });
+
+  test("is refused where --internal and another option contradict each other", () => {
+    assert.equal(record([1, {}, { internal: true }]).internal, true);
+    for (const options of [{ reachable: "all" }, { egress_nat: "true" }]) {
+      assert.throws(() => record([1, options, { internal: true }]), { code: "FW1003" });
+    }
+  });
+
+  test("is refused with a subnet of one address, which our IPAM driver takes for the host's", () => {
+    const ipv4 = [poolData("10.72.0.0/32", "169.254.80.1/32")];
+    assert.throws(() => record([1, {}, { ipv4 }]), { code: "FW3001", message: /^subnet 10\.72\.0\.0\/32 has room/ });
   });
 
   test("without an uplink has Ethernet's MTU, and IPv6 needs 1280 bytes", () => {
