@@ -62,11 +62,14 @@ export async function untilReached(from: Place, to: string, deadlineMs = 15_000)
 }
 
 /**
- * Counts packets that arrive at a place from these sources, answered or not.
+ * Counts segments and datagrams that arrive at a place from these sources, answered or not; not what neighbours of a link
+ * tell each other.
  * @returns the sources that have been seen since
  */
 export async function watchSources(place: Place, sources: readonly string[]): Promise<() => Promise<string[]>> {
-  const rules = sources.map((one) => `${one.includes(":") ? "ip6" : "ip"} saddr ${one} counter comment "${one}"`);
+  const rules = sources.map(
+    (one) => `${one.includes(":") ? "ip6" : "ip"} saddr ${one} meta l4proto { tcp, udp } counter comment "${one}"`,
+  );
   const hook = "type filter hook prerouting priority raw;";
   const chain = ["chain seen {", hook, ...rules, "}"];
   const script = ["table inet seen", "delete table inet seen", "table inet seen {", ...chain, "}", ""];
