@@ -1,9 +1,8 @@
 /** From a request and its options to the record of a network of flat addresses. Pure. */
 import { FairwayError } from "../errors.ts";
-import { hostOf, type IpAddress } from "../model/ip.ts";
+import { addressBits, familyOf, type IpAddress, prefixLengthOf } from "../model/ip.ts";
 import type { Network, Pool, RoutedNetwork } from "../model/network.ts";
 import { checkMtuForIpv6, type RoutedOptions } from "../options/network-options.ts";
-import { isOwnGateway } from "../plan/gateways.ts";
 import type { CreateNetworkRequest, PoolData } from "./driver.ts";
 import { chooseGateway } from "./link-local-gateways.ts";
 import { defaultMtuBytes, isNullPool } from "./network-record.ts";
@@ -64,14 +63,14 @@ function refuseContradictions(request: CreateNetworkRequest, { reachable, egress
       fix: `leave out --internal or ${option}`,
     });
   }
-  // Our IPAM driver takes a subnet of one address for the host's own, and says so by the gateway that it chooses.
-  const shared = [...request.ipv4, ...request.ipv6].find(
-    ({ gateway }) => gateway !== undefined && isOwnGateway(hostOf(gateway)),
-  );
-  if (shared?.subnet !== undefined && !isNullPool(shared.subnet)) {
+  // Our IPAM driver takes a subnet of one address for the host's own.
+  const single = [...request.ipv4, ...request.ipv6]
+    .map(({ subnet }) => subnet)
+    .find((subnet) => subnet !== undefined && prefixLengthOf(subnet) === addressBits(familyOf(subnet)));
+  if (single !== undefined) {
     throw new FairwayError({
       code: "FW3001",
-      what: `subnet ${shared.subnet} has room for one address only`,
+      what: `subnet ${single} has room for one address only`,
       why: "mode routed gives every container an address of its own",
       fix: "choose a larger --subnet; for the host's own address, choose mode=host",
     });

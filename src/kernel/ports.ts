@@ -121,7 +121,10 @@ export interface RoutePort {
 }
 
 export interface NftPort {
-  /** Makes our tables exactly this, in one transaction: readers see the old or the new state. */
+  /**
+   * Makes our tables exactly this, in one transaction: readers see the old or the new state. Where chains or sets change,
+   * a new connection may meet neither for an instant, since the kernel has the new hooks in front of the old ones then.
+   */
   install(ruleset: Ruleset, elements: readonly NftElement[]): Promise<void>;
   /**
    * Adds and removes elements in one transaction.

@@ -8,6 +8,7 @@ import { whoEventually } from "../../lab/probe.ts";
 import { type Box, bridgeRig } from "../bridge/rig.ts";
 import { addressesOn, defaultRoutes, linkOf, resolve } from "../bridge/sights.ts";
 import { assertVisits, type Visit } from "../bridge/visits.ts";
+import { removeNetwork } from "../town.ts";
 import { addAddress, dropAddress, ourRoutes, ROUTED, routedNetwork, routesTo, teach, untilReached } from "./flat.ts";
 
 const FAMILIES = ["ipv4", "ipv6"] as const;
@@ -226,7 +227,7 @@ describe(`networks of mode routed with engine ${engineUnderTest()}`, () => {
     await host.docker("rm", "-f", ...names);
     await assertNoLeaks(host);
     assert.equal((await ourRoutes(host)).length, 2);
-    await host.docker("network", "rm", "app");
+    await removeNetwork(host, "app");
     assert.deepEqual(await ourRoutes(host), []);
   });
 });
