@@ -9,7 +9,8 @@ import { type Call, calls, forAll, type Guest, guestOf, Plugin } from "./plugin.
 const network = "bench-crowd";
 const desk = "desk";
 /** The engine gives the first addresses to real containers. */
-const visitor = 500;
+const firstVisitor = 300;
+const visitors = 200;
 const firstGuest = 512;
 /** Where the containers' ends are kept; a driver takes an endpoint whose both ends are at home for a forgotten one. */
 const sandbox = "crowd";
@@ -26,6 +27,7 @@ export class Hotel implements AsyncDisposable {
   #plugin: Plugin;
   #guests: readonly Guest[] = [];
   #networkId = "";
+  #visits = 0;
 
   constructor(host: LabHost, prefix: string) {
     this.host = host;
@@ -63,7 +65,9 @@ export class Hotel implements AsyncDisposable {
 
   /** One more endpoint comes and goes. Milliseconds of each call. */
   async visit(): Promise<VisitTimes> {
-    const guest = guestOf(this.#networkId, this.#prefix, visitor);
+    // Another one each time: the interface of the last one is still on its way out, and its name would have to wait for that.
+    const guest = guestOf(this.#networkId, this.#prefix, firstVisitor + (this.#visits % visitors));
+    this.#visits += 1;
     const times: [Call, number][] = [];
     for (const call of calls) {
       times.push([call, await timed(() => this.#plugin.call(call, guest))]);
