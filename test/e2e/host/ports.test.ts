@@ -58,6 +58,7 @@ describe(`ports of mode host with engine ${engineUnderTest()}`, () => {
     assert.match(await refused("-p", "8080:80"), /it is in use by container "shop" on network town/);
     await waitFor(async () => (await traces()) === before, 5000, "nothing to be left of the refused");
     await rig.run("fits", "web", { args: ["--expose", "8500", "-p", "8601:80"] });
+    await namesAreKnown("fits");
     const late = await host.dockerFails("run", "-d", "--network", "town", "-p", "8500:80", IMAGE);
     assert.match(late, /it is in use by container "fits" on network web/);
   });
