@@ -1,6 +1,5 @@
-import { networkInterfaces } from "node:os";
 import type { Protocol } from "../../model/endpoint.ts";
-import { type Family, familyOf, type IpAddress, isUnspecified, parseIpAddress, toBytes } from "../../model/ip.ts";
+import { type Family, familyOf, type IpAddress, isUnspecified, toBytes } from "../../model/ip.ts";
 import type { FlowFilter } from "../ports.ts";
 import type { Flow, FlowPattern } from "./codec.ts";
 
@@ -67,11 +66,9 @@ export function matcherOf(filters: readonly FlowFilter[], local: readonly IpAddr
     );
 }
 
-/** Addresses of the interfaces in this network namespace. */
-export function localAddresses(): IpAddress[] {
-  return Object.values(networkInterfaces())
-    .flatMap((entries) => entries ?? [])
-    .map(({ address }) => parseIpAddress(address.replace(/%.*$/, "")));
+/** True: what these filters match depends on the host's addresses. */
+export function needsLocal(filters: readonly FlowFilter[]): boolean {
+  return filters.some((filter) => filter.kind === "hostPort" && isUnspecified(filter.address));
 }
 
 function destinationsOf(filter: HostPortFilter, local: readonly IpAddress[]): readonly IpAddress[] {

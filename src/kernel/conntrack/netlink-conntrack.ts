@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Family, familyOf, type IpAddress } from "../../model/ip.ts";
+import { type Family, familyOf, hostOf, type IpAddress } from "../../model/ip.ts";
+import { Rtnetlink } from "../link/rtnetlink.ts";
 import type { NetlinkTransport } from "../netlink/transport.ts";
 import { type ConntrackPort, type FlowFilter, isKernelError, KernelError } from "../ports.ts";
 import { deleteFlow, deleteMatching, type Flow, listFlows, parseFlow } from "./codec.ts";
-import { localAddresses, matcherOf, patternsOf } from "./matching.ts";
+import { matcherOf, needsLocal, patternsOf } from "./matching.ts";
 
 /** Long enough to collect what one engine command sets off, short enough that nobody talks to a wrong container. */
 const delayMs = 5;
@@ -19,7 +20,6 @@ const absent = ["EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT"] as const;
 export interface ConntrackOptions {
   /** Takes failures: the work is done in the background, where nobody waits for them. */
   readonly onError: (error: Error) => void;
-  readonly localAddresses?: () => readonly IpAddress[];
   /** False: list and delete, as on kernels before 6.8. */
   readonly searchInKernel?: boolean;
 }
@@ -31,7 +31,6 @@ export interface ConntrackOptions {
 export class NetlinkConntrack implements ConntrackPort {
   readonly #transport: NetlinkTransport;
   readonly #onError: (error: Error) => void;
-  readonly #localAddresses: () => readonly IpAddress[];
   #canSearch: boolean;
   #queued: FlowFilter[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -40,7 +39,6 @@ export class NetlinkConntrack implements ConntrackPort {
   constructor(transport: NetlinkTransport, options: ConntrackOptions) {
     this.#transport = transport;
     this.#onError = options.onError;
-    this.#localAddresses = options.localAddresses ?? localAddresses;
     this.#canSearch = options.searchInKernel ?? true;
   }
 
@@ -65,7 +63,7 @@ export class NetlinkConntrack implements ConntrackPort {
   }
 
   async #forget(filters: readonly FlowFilter[]): Promise<void> {
-    const local = this.#localAddresses();
+    const local = needsLocal(filters) ? await this.#localAddresses() : [];
     for (const [family, members] of Map.groupBy(filters, ({ address }) => familyOf(address))) {
       const searchable = family === "ipv4" && this.#canSearch;
       const patterns = searchable ? patternsOf(members, local, maxSearches) : undefined;
@@ -74,6 +72,12 @@ export class NetlinkConntrack implements ConntrackPort {
         await this.#byListing(family, matcherOf(members, local));
       }
     }
+  }
+
+  /** By netlink: os.networkInterfaces() holds the thread for seconds once there are thousands of interfaces. */
+  async #localAddresses(): Promise<readonly IpAddress[]> {
+    const all = await new Rtnetlink(this.#transport).listAllAddresses();
+    return [...new Set(all.map(({ address }) => hostOf(address)))];
   }
 
   /** False when this kernel does not search. */
