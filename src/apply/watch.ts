@@ -1,6 +1,8 @@
 import type { LinkMonitorPort } from "../kernel/ports.ts";
+import type { EndpointId } from "../model/ids.ts";
 import { networkLinkNames } from "../plan/wishes.ts";
 import { followHostAddresses } from "./host-addresses.ts";
+import { mendPair } from "./pairs.ts";
 import { reconcile, removeIfDead } from "./reconcile.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -19,7 +21,12 @@ export function watchLinks(workshop: Workshop, monitor: LinkMonitorPort, ready: 
   monitor.onLinkUp((name) => {
     const endpoint = workshop.registry.endpointBehind(name);
     if (endpoint?.state === "joined") {
-      workshop.furnisher.furnishSoon(endpoint.id).catch(report);
+      handleCarrier(workshop, endpoint.id).catch((error: unknown) => {
+        workshop.log.error("could not look after a pair that came up", {
+          endpointId: endpoint.id,
+          error: String(error),
+        });
+      });
     }
   });
   monitor.onAddressChange(() => {
@@ -32,6 +39,14 @@ export function watchLinks(workshop: Workshop, monitor: LinkMonitorPort, ready: 
   monitor.onOverrun(() => {
     ready.then(() => reconcile(workshop)).catch(report);
   });
+}
+
+async function handleCarrier(workshop: Workshop, id: EndpointId): Promise<void> {
+  // The first time, it is the container that starts.
+  if (!workshop.awaitedPairs.delete(id)) {
+    await mendPair(workshop, id);
+  }
+  await workshop.furnisher.furnishSoon(id);
 }
 
 async function lookAtHost(workshop: Workshop): Promise<void> {

@@ -48,6 +48,8 @@ export class Workshop {
   readonly log: Logger;
   /** Endpoints that were joined since this process began: their engine may be about to move the interface. */
   readonly joinedHere = new Set<EndpointId>();
+  /** Of these, the ones whose pair has not had a carrier yet. */
+  readonly awaitedPairs = new Set<EndpointId>();
   #uplink: string | undefined;
 
   readonly #addresses: AddressRights | undefined;
@@ -116,6 +118,7 @@ export class Workshop {
     // Once the record is gone, nothing keeps the network's.
     const network = this.registry.network(endpoint.networkId);
     this.joinedHere.delete(id);
+    this.awaitedPairs.delete(id);
     this.recordInAnyCase(() => this.registry.deleteEndpoint(id));
     await this.unpublish(endpoint);
     await this.unclaim(endpoint);

@@ -36,6 +36,7 @@ export async function join(context: DriverContext, request: JoinRequest, call: C
     const steps = joiningSteps(context, network, endpoint, joined);
     workshop.registry.putEndpoint(joined);
     workshop.joinedHere.add(joined.id);
+    workshop.awaitedPairs.add(joined.id);
     await workshop.applier.applyOrUndo(steps, {
       signal: call.signal,
       forget: () => workshop.registry.reduceEndpoint(endpoint),

@@ -86,6 +86,8 @@ export interface LinkPort {
   addVeth(spec: VethSpec): Promise<void>;
   /** Creates the pair with its host side up, as next hop. A leftover pair of ours with this name is replaced. */
   addNextHopLink(spec: NextHopLinkSpec): Promise<void>;
+  /** Gives such a pair back what it lost when somebody set its host side down and up; one that is gone or down is fine. */
+  mendNextHopLink(spec: NextHopLinkSpec): Promise<void>;
   /** Puts a pair that exists back into its bridge, which is new; a pair that is gone is fine. */
   attachVeth(spec: VethSpec): Promise<void>;
   /** Takes host sides of pairs of ours out of service, and so every route into them; absent ones are fine. */

@@ -106,6 +106,16 @@ export class FakeLinks implements LinkPort {
     if (spec.flatMetrics !== undefined && spec.flatMetrics.length !== spec.targets.length) {
       throw new Error(`${spec.host} needs a metric per address`);
     }
+    this.#addFlatRoutes(spec);
+  }
+
+  async mendNextHopLink(spec: NextHopLinkSpec): Promise<void> {
+    if (this.links.get(spec.host)?.kind === "share" && !this.isDown(spec.host)) {
+      this.#addFlatRoutes(spec);
+    }
+  }
+
+  #addFlatRoutes(spec: NextHopLinkSpec): void {
     for (const [at, metric] of (spec.flatMetrics ?? []).entries()) {
       const destination = prefixOf(wholeAddress(spec.targets[at] ?? ("" as IpAddress)));
       this.addFlatRoute(spec.host, { destination, metric });

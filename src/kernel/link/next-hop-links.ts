@@ -38,6 +38,14 @@ export class NextHopLinks {
     }
   }
 
+  /** Routes that others have in the place of ours stay. */
+  async mend(spec: NextHopLinkSpec): Promise<void> {
+    const link = await this.#rtnetlink.findLink(spec.host);
+    if (link?.isUp === true) {
+      await this.#attempt(belongings(spec, link.index));
+    }
+  }
+
   async #create(spec: NextHopLinkSpec): Promise<KernelError | undefined> {
     const message = createVeth({
       host: { name: spec.host, mac: hostMac(spec.host) },
@@ -53,28 +61,31 @@ export class NextHopLinks {
     if (link === undefined) {
       throw new KernelError(`find ${spec.host}`, "ENODEV");
     }
-    const ipv6 = spec.gateways.some((gateway) => familyOf(gateway) === "ipv6");
     // While the link is down: once up, an accepted router advertisement would stay (CVE-2020-13401).
-    setIpv6(this.#sysctls, spec.host, ipv6);
+    setIpv6(this.#sysctls, spec.host, hasIpv6(spec));
     const { index } = link;
     const isFlat = spec.flatMetrics !== undefined;
     const activate = isFlat ? activateFlat : activateNextHop;
-    const refusals = await this.#rtnetlink.attempt([
+    const refusals = await this.#attempt([
       {
         what: `set up ${spec.host}`,
         message: activate({ index, alias: spec.alias, ipv6: kernelHasIpv6(this.#sysctls) }),
       },
-      ...spec.gateways.map((gateway) => gatewayChange(spec, index, gateway)),
-      ...spec.targets.flatMap((target, at) => targetChanges(spec, index, target, spec.flatMetrics?.[at])),
-      ...(ipv6 && !isFlat ? [{ what: `add route for ::1 to ${spec.host}`, message: addLoopbackRoute(index) }] : []),
+      ...belongings(spec, index),
     ]);
+    if (isFlat && refusals.some((error) => error?.errno === "EEXIST")) {
+      await this.#takeOver(spec);
+    }
+  }
+
+  /** What is there already is no failure. */
+  async #attempt(changes: readonly Change[]): Promise<readonly (KernelError | undefined)[]> {
+    const refusals = await this.#rtnetlink.attempt(changes);
     const failed = refusals.find((error) => error !== undefined && error.errno !== "EEXIST");
     if (failed !== undefined) {
       throw failed;
     }
-    if (isFlat && refusals.some((error) => error?.errno === "EEXIST")) {
-      await this.#takeOver(spec);
-    }
+    return refusals;
   }
 
   /** The former pair of an address may not be gone yet. */
@@ -85,6 +96,20 @@ export class NextHopLinks {
     });
     await new FlatRoutes(this.#rtnetlink).add(routes);
   }
+}
+
+/** What the kernel takes away when the host side goes down, but for IPv4 addresses. */
+function belongings(spec: NextHopLinkSpec, index: number): Change[] {
+  const sharesIpv6 = spec.flatMetrics === undefined && hasIpv6(spec);
+  return [
+    ...spec.gateways.map((gateway) => gatewayChange(spec, index, gateway)),
+    ...spec.targets.flatMap((target, at) => targetChanges(spec, index, target, spec.flatMetrics?.[at])),
+    ...(sharesIpv6 ? [{ what: `add route for ::1 to ${spec.host}`, message: addLoopbackRoute(index) }] : []),
+  ];
+}
+
+function hasIpv6({ gateways }: NextHopLinkSpec): boolean {
+  return gateways.some((gateway) => familyOf(gateway) === "ipv6");
 }
 
 function gatewayChange(spec: NextHopLinkSpec, index: number, gateway: IpAddress): Change {

@@ -70,6 +70,10 @@ export class RtnetlinkLinks implements LinkPort {
     await this.#nextHopLinks.add(spec);
   }
 
+  mendNextHopLink(spec: NextHopLinkSpec): Promise<void> {
+    return this.#nextHopLinks.mend(spec);
+  }
+
   attachVeth(spec: VethSpec): Promise<void> {
     return this.#veths.attach(spec);
   }

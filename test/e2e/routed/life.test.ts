@@ -151,6 +151,29 @@ describe(`life of mode routed with engine ${engineUnderTest()}`, () => {
     );
   });
 
+  test("a pair that somebody set down and up reaches and is reached again, over both families", async () => {
+    const { host, client } = rig;
+    await routedNetwork(rig, "app", 1);
+    const [web, neighbour] = await Promise.all([
+      rig.run("web", "app", { args: ["-p", "8080:80"] }),
+      rig.run("neighbour", "app"),
+      rig.serveOn(client, "tcp:443"),
+    ]);
+    const pair = await pairOf(host, web.ipv4);
+    await host.exec(["ip", "link", "set", pair, "down"]);
+    await host.exec(["ip", "link", "set", pair, "up"]);
+    for (const address of bothOf(web)) {
+      await whoEventually(client, address, 8080);
+    }
+    await assertVisits(
+      FAMILIES.flatMap((family): Visit[] => [
+        { from: web, to: client[family], port: 443, meets: client.name, as: web[family] },
+        { from: neighbour, to: web[family], meets: web.host, as: neighbour[family] },
+      ]),
+    );
+    await assertNoLeaks(host);
+  });
+
   test("engine and host restart: containers come back with their routes, and nobody else's stay", async () => {
     const { host, client } = rig;
     await routedNetwork(rig, "app", 1);

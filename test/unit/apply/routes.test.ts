@@ -90,6 +90,20 @@ describe("routes of flat addresses", () => {
     assert.doesNotMatch(logged(), /error/);
   });
 
+  test("of a pair that was set down and up come back with all else that it lost", async () => {
+    const mends = (): number => host.run.process.calls.filter((call) => call === "links.mendNextHopLink").length;
+    assert.equal(mends(), 0, "a container that starts has lost nothing");
+    host.kernel.links.flatRoutes.clear();
+    host.kernel.links.monitor.emitUp(hostIf);
+    await host.quiet();
+    assert.equal(mends(), 1);
+    assert.deepEqual(routes(), all);
+    await host.driver.leave(networkId(1), endpointId(1), fakeCall());
+    host.kernel.links.monitor.emitUp(hostIf);
+    await host.quiet();
+    assert.equal(mends(), 1, "an address without a container leads nowhere");
+  });
+
   test("of mode host are none of them", async () => {
     await host.driver.createNetwork(hostNetworkRequest(2), fakeCall());
     await host.driver.createEndpoint({ ...hostEndpointRequest(2, 2), endpointId: endpointId(2) }, fakeCall());

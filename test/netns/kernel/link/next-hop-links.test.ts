@@ -5,7 +5,7 @@ import type { NextHopLinkSpec } from "../../../../src/kernel/ports.ts";
 import { isKernelError } from "../../../../src/kernel/ports.ts";
 import { parseMac } from "../../../../src/model/ids.ts";
 import { parseIpAddress } from "../../../../src/model/ip.ts";
-import { aliasPrefix, linkGroup, shareLinkGroup } from "../../../../src/plan/names.ts";
+import { aliasPrefix, flatLinkGroup, linkGroup, routeMetrics, shareLinkGroup } from "../../../../src/plan/names.ts";
 import { standInOf } from "../../../../src/plan/stand-in.ts";
 import { Sandbox } from "../sandbox.ts";
 import { ifName, ip, links, reaperErrors, reaperTransport, seeLink, seeLinks, sysctls, transport } from "./rig.ts";
@@ -162,6 +162,30 @@ test("a leftover pair that never got its alias is replaced", async () => {
   await links.addNextHopLink(shareSpec());
   assert.notEqual(seeLink("fwv7")?.ifindex, ifindex);
   assert.equal(seeLink("fwv7")?.ifalias, "fairway:endpoint:7");
+});
+
+for (const [what, changes] of [
+  ["that shares the host's address", {}],
+  ["of flat addresses", { group: flatLinkGroup, flatMetrics: [routeMetrics.announced, routeMetrics.local] }],
+] as const) {
+  test(`a pair ${what} and was set down and up gets back what it lost`, async () => {
+    const spec = shareSpec(changes);
+    await links.addNextHopLink(spec);
+    ip("link set fwc7 up");
+    const whole = seePair();
+    await links.mendNextHopLink(spec);
+    assert.deepEqual(seePair(), whole, "nothing was missing");
+    ip("link set fwv7 down");
+    await links.mendNextHopLink(spec);
+    ip("link set fwv7 up");
+    assert.notDeepEqual(seePair(), whole);
+    await links.mendNextHopLink(spec);
+    assert.deepEqual(seePair(), whole);
+  });
+}
+
+test("a pair that is gone is not mended", async () => {
+  await links.mendNextHopLink(shareSpec());
 });
 
 test("two pairs of one network have the same gateway, and lead apart", async () => {

@@ -6,7 +6,14 @@ import type { BridgeSpec, VethSpec } from "../../../../src/kernel/ports.ts";
 import { ProcSysctl } from "../../../../src/kernel/sysctl/proc-sysctl.ts";
 import { type IfName, isIfName, parseMac } from "../../../../src/model/ids.ts";
 import { parseInterfaceAddress } from "../../../../src/model/ip.ts";
-import { aliasPrefix, isolatedLinkGroup, linkGroup, reapGroup, shareLinkGroup } from "../../../../src/plan/names.ts";
+import {
+  aliasPrefix,
+  flatLinkGroup,
+  isolatedLinkGroup,
+  linkGroup,
+  reapGroup,
+  shareLinkGroup,
+} from "../../../../src/plan/names.ts";
 
 /** The fields of `ip -json -details link` that the tests look at. */
 export interface SeenLink {
@@ -33,7 +40,7 @@ export const reaperTransport = new WorkerTransport();
 export const links = new RtnetlinkLinks(transport, reaperTransport, {
   sysctls,
   linkGroup,
-  groups: [linkGroup, isolatedLinkGroup, shareLinkGroup],
+  groups: [linkGroup, isolatedLinkGroup, shareLinkGroup, flatLinkGroup],
   reapGroup,
   aliasPrefix,
   onError: (error) => reaperErrors.push(error),
