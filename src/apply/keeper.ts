@@ -7,6 +7,8 @@ import type { Workshop } from "./workshop.ts";
 /** First soon after something happened, then rarely. */
 const pausesMs = [500, 1500, 3000, 10_000];
 
+const fullLookPauseMs = 4000;
+
 /**
  * Looks again and again whether the packet filters still let our traffic pass and still protect it: an engine that
  * starts after us brings its own rules late, even later than its first containers, and anybody may flush a ruleset.
@@ -16,6 +18,8 @@ export class Keeper implements Disposable {
   /** Since when an endpoint looks forgotten, in ms of performance.now(). */
   readonly #suspects = new Map<EndpointId, number>();
   #step = 0;
+  /** In ms of performance.now(). */
+  #nextFullLookMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -54,16 +58,25 @@ export class Keeper implements Disposable {
         await firewall.repair();
         await this.#workshop.lookAtUplink();
         await followHostAddresses(this.#workshop);
-        await settleRoutes(this.#workshop);
         if (!(await kernel.engineFirewall.isAdmitted())) {
           await kernel.engineFirewall.admit();
           log.info("passed the engine's packet filter");
         }
-        await removeForgotten(this.#workshop, this.#suspects, performance.now());
+        await this.#lookAtEndpoints();
       }
     } catch (error) {
       log.error("could not look after the kernel", { error: String(error) });
     }
     this.#schedule();
+  }
+
+  /** Reads every interface and route, so it takes longer the more there are: not as often as calls come. */
+  async #lookAtEndpoints(): Promise<void> {
+    const nowMs = performance.now();
+    if (nowMs >= this.#nextFullLookMs) {
+      this.#nextFullLookMs = nowMs + fullLookPauseMs;
+      await settleRoutes(this.#workshop);
+      await removeForgotten(this.#workshop, this.#suspects, nowMs);
+    }
   }
 }

@@ -80,6 +80,9 @@ export function prefixLengthOf(value: Prefix | InterfaceAddress): number {
 }
 
 export function prefixOf(address: InterfaceAddress): Prefix {
+  if (prefixLengthOf(address) === addressBits(familyOf(address))) {
+    return address as string as Prefix;
+  }
   return rangeToPrefix(address, prefixLengthOf(address));
 }
 

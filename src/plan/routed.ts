@@ -56,7 +56,8 @@ const ownEverywhere: StandingOf = () => "own";
 
 /** A borrowed address is of a block that another host announces. A lost one is another host's. */
 function addressMetric(network: RoutedNetwork, endpoint: Endpoint, address: IpAddress, standingOf: StandingOf): number {
-  const subnet = [...network.ipv4, ...network.ipv6].find((pool) => prefixContains(pool.subnet, address))?.subnet;
+  const subnets = subnetsOfFamily(network, familyOf(address));
+  const subnet = subnets.length === 1 ? subnets[0] : subnets.find((one) => prefixContains(one, address));
   const standing = subnet === undefined ? "own" : standingOf(subnet, address);
   const isAnnounced = {
     address: true,

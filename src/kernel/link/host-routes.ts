@@ -27,11 +27,11 @@ function makerOf(protocol: number): Pick<HostRoute, "maker"> {
 
 /** The link that the best default route leads to; IPv6 counts only without an IPv4 one. */
 export async function findUplink(rtnetlink: Rtnetlink): Promise<LinkInfo | undefined> {
-  const best = bestDefault(await rtnetlink.listRoutes("ipv4")) ?? bestDefault(await rtnetlink.listRoutes("ipv6"));
+  const best = (await bestDefault(rtnetlink, "ipv4")) ?? (await bestDefault(rtnetlink, "ipv6"));
   return best === undefined ? undefined : await rtnetlink.findLink(best.linkIndex);
 }
 
-function bestDefault(routes: readonly RouteInfo[]): RouteInfo | undefined {
-  const [best] = routes.filter(({ destination }) => destination === undefined).sort((a, b) => a.priority - b.priority);
-  return best;
+async function bestDefault(rtnetlink: Rtnetlink, family: Family): Promise<RouteInfo | undefined> {
+  const routes = await rtnetlink.listDefaultRoutes(family);
+  return routes.toSorted((a, b) => a.priority - b.priority)[0];
 }

@@ -53,9 +53,20 @@ const ADDRESS_HEADER_BYTES = 8;
 const ROUTE_HEADER_BYTES = 12;
 const NEXT_HOP_BYTES = 8;
 
+/** A link has half a hundred of them. */
+const linkAttributes = new Set([
+  rt.IFLA_IFNAME,
+  rt.IFLA_ADDRESS,
+  rt.IFLA_MTU,
+  rt.IFLA_GROUP,
+  rt.IFLA_IFALIAS,
+  rt.IFLA_LINKINFO,
+  rt.IFLA_LINK_NETNSID,
+]);
+
 export function parseLink(message: Buffer): LinkInfo {
   const payload = message.subarray(NLMSG_HEADER_BYTES);
-  const attributes = parseAttributes(payload.subarray(LINK_HEADER_BYTES));
+  const attributes = parseAttributes(payload.subarray(LINK_HEADER_BYTES), linkAttributes);
   const info = parseAttributes(attributes.get(rt.IFLA_LINKINFO) ?? Buffer.alloc(0));
   return {
     index: payload.readInt32LE(4),
@@ -113,6 +124,11 @@ export function parseAddress(message: Buffer): AddressInfo | undefined {
   return { linkIndex: payload.readUInt32LE(4), address, scope: payload.readUInt8(3), flags, isSecondary };
 }
 
+/** By the header alone: whatever table it is of. */
+export function isDefaultRoute(message: Buffer): boolean {
+  return message.readUInt8(NLMSG_HEADER_BYTES + 1) === 0;
+}
+
 /** The next hops of a unicast route of the main table; none for every other route. */
 export function parseRoute(message: Buffer): readonly RouteInfo[] {
   const payload = message.subarray(NLMSG_HEADER_BYTES);
@@ -141,12 +157,14 @@ export function parseRoute(message: Buffer): readonly RouteInfo[] {
 /** A route with our protocol number in the main table, without a next hop; undefined for every other one. */
 export function parseOwnRoute(message: Buffer): OwnRouteInfo | undefined {
   const payload = message.subarray(NLMSG_HEADER_BYTES);
+  if (payload.readUInt8(5) !== rt.RTPROT_FAIRWAY) {
+    return undefined;
+  }
   const attributes = parseAttributes(payload.subarray(ROUTE_HEADER_BYTES));
   const table = attributes.get(rt.RTA_TABLE)?.readUInt32LE() ?? payload.readUInt8(4);
   const destination = destinationOf(payload.readUInt8(1), attributes);
   const type = payload.readUInt8(7);
-  const isOurs = table === rt.RT_TABLE_MAIN && payload.readUInt8(5) === rt.RTPROT_FAIRWAY;
-  if (!isOurs || destination === undefined || attributes.has(rt.RTA_GATEWAY)) {
+  if (table !== rt.RT_TABLE_MAIN || destination === undefined || attributes.has(rt.RTA_GATEWAY)) {
     return undefined;
   }
   const priority = u32(attributes.get(rt.RTA_PRIORITY));

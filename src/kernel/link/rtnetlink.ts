@@ -1,9 +1,11 @@
 import type { InterfaceAddress } from "../../model/ip.ts";
 import type { NetlinkAck, NetlinkTransport } from "../netlink/transport.ts";
+import { mapInTurns } from "../netlink/turns.ts";
 import { isKernelError, KernelError } from "../ports.ts";
 import { dumpAddresses, dumpLinks, getLink } from "./codec.ts";
 import {
   type AddressInfo,
+  isDefaultRoute,
   type LinkInfo,
   type OwnRouteInfo,
   parseAddress,
@@ -58,7 +60,7 @@ export class Rtnetlink {
   }
 
   async listLinks(): Promise<readonly LinkInfo[]> {
-    return (await this.#transport.dump("route", dumpLinks())).map(parseLink);
+    return await mapInTurns(await this.#transport.dump("route", dumpLinks()), parseLink);
   }
 
   async listAddresses(linkIndex: number): Promise<readonly InterfaceAddress[]> {
@@ -67,17 +69,22 @@ export class Rtnetlink {
   }
 
   async listAllAddresses(): Promise<readonly AddressInfo[]> {
-    const all = (await this.#transport.dump("route", dumpAddresses())).map(parseAddress);
+    const all = await mapInTurns(await this.#transport.dump("route", dumpAddresses()), parseAddress);
     return all.filter((info) => info !== undefined);
   }
 
   async listOwnRoutes(family: "ipv4" | "ipv6"): Promise<readonly OwnRouteInfo[]> {
-    const all = (await this.#transport.dump("route", dumpRoutes(family))).map(parseOwnRoute);
+    const all = await mapInTurns(await this.#transport.dump("route", dumpRoutes(family)), parseOwnRoute);
     return all.filter((info) => info !== undefined);
   }
 
   async listRoutes(family: "ipv4" | "ipv6"): Promise<readonly RouteInfo[]> {
-    return (await this.#transport.dump("route", dumpRoutes(family))).flatMap(parseRoute);
+    return (await mapInTurns(await this.#transport.dump("route", dumpRoutes(family)), parseRoute)).flat();
+  }
+
+  async listDefaultRoutes(family: "ipv4" | "ipv6"): Promise<readonly RouteInfo[]> {
+    const all = await this.#transport.dump("route", dumpRoutes(family));
+    return all.filter(isDefaultRoute).flatMap(parseRoute);
   }
 }
 

@@ -91,23 +91,25 @@ export function parseMessages(datagram: Buffer): ParsedMessage[] {
   return messages;
 }
 
-/** Attributes by type without flag bits; of a repeated type the last one stays. */
-export function parseAttributes(bytes: Buffer): Map<number, Buffer> {
-  const found = new Map<number, Buffer>();
-  for (const [type, value] of listAttributes(bytes)) {
-    found.set(type, value);
-  }
-  return found;
+/**
+ * Attributes by type without flag bits; of a repeated type the last one stays.
+ * @param wanted absent: all types
+ */
+export function parseAttributes(bytes: Buffer, wanted?: ReadonlySet<number>): Map<number, Buffer> {
+  return new Map(listAttributes(bytes, wanted));
 }
 
-export function listAttributes(bytes: Buffer): [number, Buffer][] {
+export function listAttributes(bytes: Buffer, wanted?: ReadonlySet<number>): [number, Buffer][] {
   const found: [number, Buffer][] = [];
   for (let at = 0; at + ATTRIBUTE_HEADER_BYTES <= bytes.length; ) {
     const length = bytes.readUInt16LE(at);
     if (length < ATTRIBUTE_HEADER_BYTES || at + length > bytes.length) {
       break;
     }
-    found.push([bytes.readUInt16LE(at + 2) & NLA_TYPE_MASK, bytes.subarray(at + ATTRIBUTE_HEADER_BYTES, at + length)]);
+    const type = bytes.readUInt16LE(at + 2) & NLA_TYPE_MASK;
+    if (wanted?.has(type) !== false) {
+      found.push([type, bytes.subarray(at + ATTRIBUTE_HEADER_BYTES, at + length)]);
+    }
     at += align(length);
   }
   return found;
