@@ -7,7 +7,14 @@ import type { Config } from "./daemon/config-schema.ts";
 import { startDaemon } from "./daemon/daemon.ts";
 import { type ErrorCode, explain, FairwayError } from "./errors.ts";
 
-const exitCodes: Partial<Record<ErrorCode, number>> = { FW2007: 3, FW4101: 3, FW2002: 5, FW2003: 6 };
+const exitCodes: Partial<Record<ErrorCode, number>> = {
+  FW1003: 2,
+  FW2005: 2,
+  FW2007: 3,
+  FW4101: 3,
+  FW2002: 5,
+  FW2003: 6,
+};
 const stopDeadlineMs = 4500;
 let exitCode = 0;
 
@@ -58,7 +65,6 @@ main().then(
       process.exit(error.exitCode === 0 ? 0 : 2);
     }
     process.stderr.write(`fairway: ${explain(error)}\n`);
-    const code = error instanceof FairwayError ? exitCodes[error.code] : 70;
-    process.exit(code ?? (error instanceof FairwayError && error.code === "FW2005" ? 2 : 1));
+    process.exit(error instanceof FairwayError ? (exitCodes[error.code] ?? 1) : 70);
   },
 );

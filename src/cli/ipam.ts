@@ -51,6 +51,14 @@ function whatToRelease({ address, host, force }: { address?: string; host?: stri
       fix: "type one of them: fairway ipam release --host NAME",
     });
   }
+  if (address !== undefined && force === true) {
+    throw new FairwayError({
+      code: "FW1003",
+      what: "ipam release takes --force with --host only",
+      why: "an address that a container has is not released: two containers would have it",
+      fix: "remove the container first (fairway ipam show names it), or leave out --force",
+    });
+  }
   return address === undefined ? { host: host ?? "", force: force === true } : { address };
 }
 

@@ -57,7 +57,7 @@ export function otherPool(subnet: Prefix, other: Prefix): FairwayError {
     code: "FW3010",
     what: `subnet ${subnet} overlaps with ${other}, which the hosts of the cluster divide`,
     why: "all hosts must name a divided subnet by the same text",
-    fix: `type --subnet ${other}, or choose a subnet apart from it`,
+    fix: `type --subnet ${other}, choose a subnet apart from it, or remove ${other} from the store if it was given up for good (docs/ipam.md)`,
   });
 }
 

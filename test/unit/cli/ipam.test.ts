@@ -151,7 +151,8 @@ describe("fairway ipam", () => {
     assert.equal(await fairway("release", "--host", "two"), `released block ${block}`);
     const own = one.book.blocksOf(subnet)?.[0];
     assert.equal(await fairway("release", "--host", "one"), `kept block ${own}: addresses of it are in use or lent`);
-    for (const args of [[], ["--host", "a", "--address", "10.0.0.1"]]) {
+    const both = ["--host", "a", "--address", "10.0.0.1"];
+    for (const args of [[], both, ["--address", "10.0.0.1", "--force"], ["--force"]]) {
       await assert.rejects(fairway("release", ...args), { code: "FW1003" });
     }
   });
