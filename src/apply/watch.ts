@@ -21,11 +21,9 @@ export function watchLinks(workshop: Workshop, monitor: LinkMonitorPort, ready: 
   monitor.onLinkUp((name) => {
     const endpoint = workshop.registry.endpointBehind(name);
     if (endpoint?.state === "joined") {
-      handleCarrier(workshop, endpoint.id).catch((error: unknown) => {
-        workshop.log.error("could not look after a pair that came up", {
-          endpointId: endpoint.id,
-          error: String(error),
-        });
+      workshop.furnisher.furnishSoon(endpoint.id).catch(report);
+      mendUnlessStarting(workshop, endpoint.id).catch((error: unknown) => {
+        workshop.log.error("could not mend a pair that came up", { endpointId: endpoint.id, error: String(error) });
       });
     }
   });
@@ -41,12 +39,11 @@ export function watchLinks(workshop: Workshop, monitor: LinkMonitorPort, ready: 
   });
 }
 
-async function handleCarrier(workshop: Workshop, id: EndpointId): Promise<void> {
-  // The first time, it is the container that starts.
+/** The first carrier after a join is the container that starts: nothing is lost yet. */
+async function mendUnlessStarting(workshop: Workshop, id: EndpointId): Promise<void> {
   if (!workshop.awaitedPairs.delete(id)) {
     await mendPair(workshop, id);
   }
-  await workshop.furnisher.furnishSoon(id);
 }
 
 async function lookAtHost(workshop: Workshop): Promise<void> {

@@ -104,6 +104,16 @@ describe("routes of flat addresses", () => {
     assert.equal(mends(), 1, "an address without a container leads nowhere");
   });
 
+  test("a pair that cannot be mended is logged, and its sandbox is looked after all the same", async () => {
+    const furnished = (): number => host.run.process.calls.filter((call) => call === "sandboxes.furnish").length;
+    const before = furnished();
+    host.run.process.failNext("links.mendNextHopLink", "EPERM");
+    host.kernel.links.monitor.emitUp(hostIf);
+    await host.quiet();
+    assert.match(logged(), /error could not mend a pair that came up: .*EPERM/);
+    assert.equal(furnished(), before + 1);
+  });
+
   test("of mode host are none of them", async () => {
     await host.driver.createNetwork(hostNetworkRequest(2), fakeCall());
     await host.driver.createEndpoint({ ...hostEndpointRequest(2, 2), endpointId: endpointId(2) }, fakeCall());
