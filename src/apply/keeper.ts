@@ -7,6 +7,7 @@ import type { Workshop } from "./workshop.ts";
 /** First soon after something happened, then rarely. */
 const pausesMs = [500, 1500, 3000, 10_000];
 
+/** The first and the third look after a start, 4.5 s apart, are full: removeForgotten() decides at the second it takes part in. */
 const fullLookPauseMs = 4000;
 
 /**

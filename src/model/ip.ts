@@ -80,10 +80,15 @@ export function prefixLengthOf(value: Prefix | InterfaceAddress): number {
 }
 
 export function prefixOf(address: InterfaceAddress): Prefix {
-  if (prefixLengthOf(address) === addressBits(familyOf(address))) {
+  const [family, length] = [familyOf(address), prefixLengthOf(address)];
+  const hostBits = addressBits(family) - length;
+  if (hostBits === 0) {
+    // Routes to single addresses are compared by the thousand.
     return address as string as Prefix;
   }
-  return rangeToPrefix(address, prefixLengthOf(address));
+  const shift = BigInt(hostBits);
+  const first = (toBigInt(hostOf(address)) >> shift) << shift;
+  return `${fromBigInt(first, family)}/${length}` as Prefix;
 }
 
 export function prefixContains(prefix: Prefix, address: IpAddress): boolean {
@@ -166,13 +171,6 @@ export function isMulticast(address: IpAddress): boolean {
 /** 169.254.0.0/16 (RFC 3927) or fe80::/10: means something on one link only. */
 export function isLinkLocal(address: IpAddress): boolean {
   return familyOf(address) === "ipv4" ? address.startsWith("169.254.") : /^fe[89ab][0-9a-f]:/.test(address);
-}
-
-function rangeToPrefix(address: InterfaceAddress, length: number): Prefix {
-  const family = familyOf(address);
-  const shift = BigInt(addressBits(family) - length);
-  const first = (toBigInt(hostOf(address)) >> shift) << shift;
-  return `${fromBigInt(first, family)}/${length}` as Prefix;
 }
 
 function notAnAddress(text: string, what: string, wanted: string): FairwayError {

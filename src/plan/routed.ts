@@ -56,8 +56,7 @@ const ownEverywhere: StandingOf = () => "own";
 
 /** A borrowed address is of a block that another host announces. A lost one is another host's. */
 function addressMetric(network: RoutedNetwork, endpoint: Endpoint, address: IpAddress, standingOf: StandingOf): number {
-  const subnets = subnetsOfFamily(network, familyOf(address));
-  const subnet = subnets.length === 1 ? subnets[0] : subnets.find((one) => prefixContains(one, address));
+  const subnet = subnetsOfFamily(network, familyOf(address)).find((one) => prefixContains(one, address));
   const standing = subnet === undefined ? "own" : standingOf(subnet, address);
   const isAnnounced = {
     address: true,

@@ -1,7 +1,7 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Family, familyOf, hostOf, type IpAddress } from "../../model/ip.ts";
 import { Rtnetlink } from "../link/rtnetlink.ts";
 import type { NetlinkTransport } from "../netlink/transport.ts";
+import { mapInTurns } from "../netlink/turns.ts";
 import { type ConntrackPort, type FlowFilter, isKernelError, KernelError } from "../ports.ts";
 import { deleteFlow, deleteMatching, type Flow, listFlows, parseFlow } from "./codec.ts";
 import { matcherOf, needsLocal, patternsOf } from "./matching.ts";
@@ -13,7 +13,6 @@ const maxSearches = 16;
 /** Other work waits for the thread that talks to the kernel; so it gets it back after a few searches. */
 const searchesPerRequest = 2;
 const deletionsPerRequest = 100;
-const entriesPerTurn = 2000;
 /** What a kernel without this interface answers; one without conntrack has nothing to forget. */
 const absent = ["EINVAL", "EOPNOTSUPP", "EPROTONOSUPPORT"] as const;
 
@@ -96,12 +95,11 @@ export class NetlinkConntrack implements ConntrackPort {
   }
 
   async #byListing(family: Family, matches: (flow: Flow) => boolean): Promise<void> {
-    const requests: Buffer[] = [];
-    for (const replies of chunks(await this.#list(family), entriesPerTurn)) {
-      const flows = replies.map(parseFlow).filter((flow) => flow !== undefined);
-      requests.push(...flows.filter(matches).map(deleteFlow));
-      await nextTurn();
-    }
+    const deletions = await mapInTurns(await this.#list(family), (reply) => {
+      const flow = parseFlow(reply);
+      return flow !== undefined && matches(flow) ? deleteFlow(flow) : undefined;
+    });
+    const requests = deletions.filter((request) => request !== undefined);
     for (const chunk of chunks(requests, deletionsPerRequest)) {
       const refused = await this.#firstRefusal(chunk);
       if (refused !== undefined) {

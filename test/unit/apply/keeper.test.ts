@@ -69,6 +69,30 @@ describe("the keeper", () => {
     await host.checkNothingLeaks();
   });
 
+  test("reads all interfaces and routes once in four seconds, however often it looks", async (context) => {
+    mock.timers.enable({ apis: ["setTimeout"] });
+    let nowMs = 10_000;
+    mock.method(performance, "now", () => nowMs);
+    context.after(() => {
+      mock.timers.reset();
+      mock.restoreAll();
+    });
+    const { calls } = host.run.process;
+    const count = (call: string): number => calls.filter((one) => one === call).length;
+    const from = { routes: count("routes.listOwned"), links: count("links.listOwned"), rules: count("nft.isIntact") };
+    const full: number[] = [];
+    for (const afterMs of [0, 2000, 3999, 4000, 6000, 8000]) {
+      nowMs = 10_000 + afterMs;
+      host.workshop.keeper.nudge();
+      mock.timers.tick(10_000);
+      await host.quiet();
+      full.push(count("routes.listOwned") - from.routes);
+      assert.equal(count("links.listOwned") - from.links, full.at(-1));
+    }
+    assert.deepEqual(full, [1, 1, 1, 2, 2, 3]);
+    assert.equal(count("nft.isIntact") - from.rules, 6, "the packet filter is looked at each time");
+  });
+
   test("touches nothing while there is no network, and nothing once it is disposed of", async (context) => {
     mock.timers.enable({ apis: ["setTimeout"] });
     context.after(() => mock.timers.reset());
