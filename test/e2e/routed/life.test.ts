@@ -121,12 +121,7 @@ describe(`life of mode routed with engine ${engineUnderTest()}`, () => {
 
   test("what somebody else flushes comes back by itself", async () => {
     const { host, client } = rig;
-    await routedNetwork(rig, "app", 1);
-    const [web, neighbour] = await Promise.all([
-      rig.run("web", "app", { args: ["-p", "8080:80"] }),
-      rig.run("neighbour", "app"),
-      rig.serveOn(client, "tcp:443"),
-    ]);
+    const [web, neighbour] = await openTown();
     const routes = await ourRoutes(host);
     const wrecks: readonly (readonly string[])[] = [
       ["ip", "route", "flush", "proto", "143"],
@@ -153,12 +148,7 @@ describe(`life of mode routed with engine ${engineUnderTest()}`, () => {
 
   test("a pair that somebody set down and up reaches and is reached again, over both families", async () => {
     const { host, client } = rig;
-    await routedNetwork(rig, "app", 1);
-    const [web, neighbour] = await Promise.all([
-      rig.run("web", "app", { args: ["-p", "8080:80"] }),
-      rig.run("neighbour", "app"),
-      rig.serveOn(client, "tcp:443"),
-    ]);
+    const [web, neighbour] = await openTown();
     const pair = await pairOf(host, web.ipv4);
     await host.exec(["ip", "link", "set", pair, "down"]);
     await host.exec(["ip", "link", "set", pair, "up"]);
@@ -210,6 +200,17 @@ describe(`life of mode routed with engine ${engineUnderTest()}`, () => {
     assert.deepEqual(await ourRoutes(host), []);
     assert.deepEqual((await snapshotOurs(host)).elements, []);
   });
+
+  /** A server, a neighbour on its network, and a client that serves as well. */
+  async function openTown(): Promise<readonly [Box, Box]> {
+    await routedNetwork(rig, "app", 1);
+    const [web, neighbour] = await Promise.all([
+      rig.run("web", "app", { args: ["-p", "8080:80"] }),
+      rig.run("neighbour", "app"),
+      rig.serveOn(rig.client, "tcp:443"),
+    ]);
+    return [web, neighbour];
+  }
 
   async function answers(box: Box): Promise<boolean> {
     return (await whoEventually(rig.client, box.ipv4, 8080, 1000)).host === box.host;

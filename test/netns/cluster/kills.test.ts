@@ -17,7 +17,10 @@ import { environment } from "../../lab/exec.ts";
 const hostCount = 8;
 const addressesEach = 1250;
 const subnet = parsePrefix("10.244.0.0/17");
-const longestLifeMs = 1500;
+/** A life is counted in addresses, so that a fast machine has as many deaths as a slow one. */
+const longestLife = 300;
+/** Longer than one address takes: the death meets any moment of the next. */
+const longestDelayMs = 5;
 const claimant = join(import.meta.dirname, "claimant.ts");
 
 /** A host, and what its engine was told. */
@@ -41,15 +44,21 @@ class Victim {
     }
   }
 
-  /** Until it has what it wants, or is killed some moments after it has begun to hand out addresses. */
+  /** Until it has what it wants, or is killed some moments after it has handed out some addresses. */
   async #live(): Promise<void> {
     const left = addressesEach - this.addresses.length;
     const argv = [claimant, this.#stateDir, this.name, subnet, String(left), ...this.#endpoints];
     const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "pipe"], env: environment() });
     const [said, complained] = [collect(child, "stdout"), collect(child, "stderr")];
     const ended = once(child, "close");
-    const began = Promise.race([once(child.stdout, "data"), ended]);
-    const death = began.then(() => sleep(Math.random() * longestLifeMs, undefined, { ref: false }));
+    const life = Math.ceil(Math.random() * longestLife);
+    const isOver = Promise.withResolvers<void>();
+    child.stdout.on("data", () => {
+      if (said().split("\n").length > life) {
+        isOver.resolve();
+      }
+    });
+    const death = isOver.promise.then(() => sleep(Math.random() * longestDelayMs));
     const outcome = await Promise.race([ended, death.then(() => undefined)]);
     if (outcome === undefined) {
       child.kill("SIGKILL");
