@@ -46,9 +46,9 @@ export class Workshop {
   readonly keeper: Keeper;
   readonly furnisher: Furnisher;
   readonly log: Logger;
-  /** Endpoints that were joined since this process began: their engine may be about to move the interface. */
-  readonly joinedHere = new Set<EndpointId>();
-  /** Of these, the ones whose pair has not had a carrier yet. */
+  /** Endpoints that a call was about since this process began: their engine may be about to make the next. */
+  readonly calledHere = new Set<EndpointId>();
+  /** Of these, the joined ones whose pair has not had a carrier yet. */
   readonly awaitedPairs = new Set<EndpointId>();
   #uplink: string | undefined;
 
@@ -117,7 +117,7 @@ export class Workshop {
     }
     // Once the record is gone, nothing keeps the network's.
     const network = this.registry.network(endpoint.networkId);
-    this.joinedHere.delete(id);
+    this.calledHere.delete(id);
     this.awaitedPairs.delete(id);
     this.recordInAnyCase(() => this.registry.deleteEndpoint(id));
     await this.unpublish(endpoint);

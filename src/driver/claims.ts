@@ -62,7 +62,7 @@ async function claimBesideGhosts(
  */
 async function ghostBehind({ workshop }: DriverContext, conflict: ClaimConflict): Promise<Endpoint | undefined> {
   const holder = holdingEndpoint(workshop.registry, conflict);
-  if (holder?.state !== "joined" || workshop.joinedHere.has(holder.id)) {
+  if (holder?.state !== "joined" || workshop.calledHere.has(holder.id)) {
     return undefined;
   }
   const links = await workshop.kernel.links.listOwned();

@@ -21,7 +21,7 @@ export async function createEndpoint(
 ): Promise<CreateEndpointReply> {
   const network = requireNetwork(context, request.networkId);
   const endpoint = endpointRecord(network, request);
-  const { registry, queue } = context.workshop;
+  const { registry, queue, calledHere } = context.workshop;
   const existing = registry.endpoint(endpoint.id);
   if (existing === undefined) {
     while (network.mode !== "host" && isAddressTaken(context, endpoint)) {
@@ -34,6 +34,7 @@ export async function createEndpoint(
   } else {
     requireSame(existing, endpoint);
   }
+  calledHere.add(endpoint.id);
   const open = whatWasLeftOpen(request, endpoint);
   return Object.keys(open).length === 0 ? {} : { interface: open };
 }

@@ -35,7 +35,7 @@ export async function join(context: DriverContext, request: JoinRequest, call: C
     // Looks at the host, which may fail, and so comes before the record.
     const steps = joiningSteps(context, network, endpoint, joined);
     workshop.registry.putEndpoint(joined);
-    workshop.joinedHere.add(joined.id);
+    workshop.calledHere.add(joined.id);
     workshop.awaitedPairs.add(joined.id);
     await workshop.applier.applyOrUndo(steps, {
       signal: call.signal,
@@ -83,11 +83,12 @@ function joiningSteps(context: DriverContext, network: Network, before: Endpoint
 
 /** After this answer the engine takes the interface back; the pair goes with the endpoint. */
 export async function leave(context: DriverContext, networkId: NetworkId, endpointId: EndpointId): Promise<void> {
-  const { registry, applier } = context.workshop;
+  const { registry, applier, calledHere } = context.workshop;
   const endpoint = registry.endpoint(endpointId);
   if (endpoint === undefined || endpoint.networkId !== networkId) {
     return;
   }
+  calledHere.add(endpointId);
   const { sandboxKey: _, claims: _claims, healthy: _healthy, ...rest } = endpoint;
   const network = registry.network(networkId);
   context.workshop.recordInAnyCase(() => registry.reduceEndpoint({ ...rest, state: "created", publications: [] }));

@@ -4,7 +4,7 @@ import { accepts } from "./sockets.ts";
 import type { Space } from "./space.ts";
 
 const CHECKOUT = path.join(import.meta.dirname, "../..");
-const PLUGIN_SOCKET = "/run/docker/plugins/fairway.sock";
+export const PLUGIN_SOCKET = "/run/docker/plugins/fairway.sock";
 const READY_DEADLINE_MS = 20_000;
 
 export interface DriverOptions {

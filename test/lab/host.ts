@@ -4,7 +4,7 @@ import path from "node:path";
 import type { Uplink } from "./cable.ts";
 import { engineRoot } from "./cache.ts";
 import { Daemon } from "./daemon.ts";
-import { type DriverOptions, driverSpec } from "./driver.ts";
+import { type DriverOptions, driverSpec, PLUGIN_SOCKET } from "./driver.ts";
 import { chooseIptables, type Disks, disksOf, type IptablesBackend, mountEngineRoot } from "./engine-root.ts";
 import type { EngineVersion } from "./engines.ts";
 import { RunError, type RunOptions, type RunResult } from "./exec.ts";
@@ -82,6 +82,11 @@ export class LabHost implements Place {
   /** The engine's API, for clients outside. Changes with a reboot. */
   get apiSocket(): string {
     return this.space.pathFromOutside(ENGINE_SOCKET);
+  }
+
+  /** The driver's, if it listens where a plugin named fairway does. */
+  get driverSocket(): string {
+    return this.space.pathFromOutside(PLUGIN_SOCKET);
   }
 
   get pidOfEngine(): number {

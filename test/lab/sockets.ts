@@ -15,11 +15,27 @@ export function accepts(socketPath: string): Promise<boolean> {
   });
 }
 
-/** GET over a unix socket. Status 0: nobody answered. */
-export function get(socketPath: string, url: string): Promise<{ readonly status: number; readonly body: string }> {
+interface Answer {
+  /** 0: nobody answered. */
+  readonly status: number;
+  readonly body: string;
+}
+
+/** GET over a unix socket. */
+export function get(socketPath: string, url: string): Promise<Answer> {
+  return ask(socketPath, url, "GET");
+}
+
+/** POST of JSON over a unix socket. */
+export function post(socketPath: string, url: string, body: object): Promise<Answer> {
+  return ask(socketPath, url, "POST", JSON.stringify(body));
+}
+
+function ask(socketPath: string, url: string, method: string, body = ""): Promise<Answer> {
   return new Promise((resolve) => {
     const silent = () => resolve({ status: 0, body: "" });
-    const call = request({ socketPath, path: url, agent: false, timeout: ANSWER_TIMEOUT_MS }, (response) => {
+    const options = { socketPath, path: url, method, agent: false, timeout: ANSWER_TIMEOUT_MS };
+    const call = request(options, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.once("error", silent);
@@ -28,6 +44,6 @@ export function get(socketPath: string, url: string): Promise<{ readonly status:
     call.once("timeout", () => call.destroy());
     call.once("error", silent);
     call.once("close", silent);
-    call.end();
+    call.end(body);
   });
 }

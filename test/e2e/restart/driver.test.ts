@@ -4,8 +4,9 @@ import { after, before, describe, test } from "node:test";
 import { engineUnderTest } from "../../lab/engines.ts";
 import type { LabHost } from "../../lab/host.ts";
 import { TEST_IMAGE } from "../../lab/image.ts";
-import { assertNoLeaks } from "../../lab/oracle.ts";
+import { assertNoLeaks, findLeaks } from "../../lab/oracle.ts";
 import { whoEventually } from "../../lab/probe.ts";
+import { post } from "../../lab/sockets.ts";
 import { removeNetwork, Town } from "../town.ts";
 import { startTraffic } from "./traffic.ts";
 
@@ -93,6 +94,26 @@ describe(`driver restarts with engine ${engineUnderTest()}`, () => {
     await assertNoLeaks(host);
     await host.docker("rm", "-f", ...numbers.map((number) => `c${number}`));
     await removeNetwork(host, "storm");
+    await assertNoLeaks(host, { foreign: town.foreign });
+  });
+
+  test("kill -9 before a create was answered: what the engine gave up goes by itself", async () => {
+    await host.docker("network", "create", "-d", "fairway", "--subnet", "10.93.0.0/24", "lost");
+    await host.docker("run", "-d", "--name", "there", "--network", "lost", TEST_IMAGE);
+    // An engine repeats what the end of the driver interrupted without its body, is refused, and forgets the endpoint.
+    const { status } = await post(host.driverSocket, "/NetworkDriver.CreateEndpoint", {
+      NetworkID: (await host.docker("network", "inspect", "-f", "{{.Id}}", "lost")).trim(),
+      EndpointID: "ab".repeat(32),
+      Interface: { Address: "10.93.0.200/24", AddressIPv6: "", MacAddress: "" },
+      Options: {},
+    });
+    assert.equal(status, 200);
+    await host.killDriver("SIGKILL");
+    await host.startDriver();
+    assert.deepEqual(await findLeaks(host), [`stored endpoint ${"ab".repeat(32)} is unknown to the engine`]);
+    await assertNoLeaks(host);
+    await host.docker("rm", "-f", "there");
+    await removeNetwork(host, "lost");
     await assertNoLeaks(host, { foreign: town.foreign });
   });
 

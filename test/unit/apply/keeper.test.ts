@@ -155,6 +155,33 @@ describe("forgotten endpoints", () => {
     await host.checkNothingLeaks();
   });
 
+  test("one that was created before a restart goes when the engine has given up repeating its calls", async () => {
+    await host.restart();
+    await look(0);
+    await look(9000);
+    assert.deepEqual(left(), [endpointId(1)], "a join may still be repeated");
+    await look(15_000);
+    assert.deepEqual(left(), []);
+    await host.checkNothingLeaks();
+  });
+
+  test("one that a call is about after a restart has the long while again", async () => {
+    await host.restart();
+    await look(0);
+    await host.driver.createEndpoint(endpointRequest(1), fakeCall());
+    await look(15_000);
+    assert.deepEqual(left(), [endpointId(1)]);
+    await host.driver.join(joinRequest(1), fakeCall());
+    await host.restart();
+    suspects.clear();
+    await host.driver.leave(networkId(1), endpointId(1), fakeCall());
+    await look(20_000);
+    await look(60_000);
+    assert.deepEqual(left(), [endpointId(1)]);
+    await look(hourMs);
+    assert.deepEqual(left(), []);
+  });
+
   test("one in a sandbox stays for ever, however long it took to get there", async () => {
     await look(0);
     const { interface: moved } = await host.driver.join(joinRequest(1), fakeCall());
