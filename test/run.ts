@@ -1,7 +1,7 @@
 /**
  * Runs the tests: node test/run.ts [--engines LIST|all] [--only TEXT] [tier…]
- * Tiers: unit, wire, netns (each file alone in namespaces of its own), fabric (the lab's data centre itself), e2e (real
- * engines). Default: all, engine 20.10.
+ * Tiers: unit, wire, netns (each file alone in namespaces of its own), storms (the same, one after the other, because they
+ * keep the machine busy), fabric (the lab's data centre itself), e2e (real engines). Default: all, engine 20.10.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-const tiers = ["unit", "wire", "netns", "fabric", "e2e"] as const;
+const tiers = ["unit", "wire", "netns", "storms", "fabric", "e2e"] as const;
 type Tier = (typeof tiers)[number];
 const allEngines = ["20.10", "26.1", "28.5"];
 
@@ -61,21 +61,21 @@ async function runTier(tier: Tier): Promise<void> {
     return;
   }
   heading(tier);
-  if (tier === "netns") {
-    await runAlone(files);
+  if (tier === "netns" || tier === "storms") {
+    await runAlone(files, tier === "netns" ? filesAtOnce : 1);
     return;
   }
   await runFiles(files, { flags: [`--test-concurrency=${tier === "fabric" ? 1 : 2}`] });
 }
 
-async function runAlone(files: readonly string[]): Promise<void> {
+async function runAlone(files: readonly string[], atOnce: number): Promise<void> {
   const left = [...files];
   const work = async () => {
     for (let file = left.shift(); file !== undefined; file = left.shift()) {
       await runFiles([file], { prefix: ownNamespaces, isBuffered: true });
     }
   };
-  await Promise.all(Array.from({ length: filesAtOnce }, work));
+  await Promise.all(Array.from({ length: atOnce }, work));
 }
 
 interface RunOptions {

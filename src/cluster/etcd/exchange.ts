@@ -44,10 +44,12 @@ export class Wires {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const state = { connected: false, sent: false };
     const request = this.#open(question);
-    const timer = setTimeout(() => {
+    const giveUp = () => {
       resolve({ kind: "silence", sent: state.sent, reason: `no answer within ${question.timeoutMs} ms` });
       request.destroy();
-    }, question.timeoutMs);
+    };
+    // If it was this process that was held up, an answer that has come meanwhile is read before an immediate is run.
+    const timer = setTimeout(() => setImmediate(giveUp), question.timeoutMs);
     request.on("socket", (socket) => watchConnection(socket, question.endpoint, state));
     request.on("error", (error) => resolve(outcomeOf(error, question.endpoint, state)));
     request.on("response", (response) => {

@@ -3,13 +3,13 @@
  * that an engine would know of: node claimant.ts STATE_DIR NAME SUBNET COUNT ENDPOINT…
  */
 import { mkdirSync, writeSync } from "node:fs";
-import { openAddresses } from "../../../src/daemon/addresses.ts";
-import type { Config } from "../../../src/daemon/config-schema.ts";
-import { FairwayError } from "../../../src/errors.ts";
-import { parsePrefix } from "../../../src/model/ip.ts";
-import { Registry } from "../../../src/store/registry.ts";
-import { SqliteStore } from "../../../src/store/sqlite-store.ts";
-import { createFakeLog } from "../../fakes/fake-log.ts";
+import { openAddresses } from "../../src/daemon/addresses.ts";
+import type { Config } from "../../src/daemon/config-schema.ts";
+import { FairwayError } from "../../src/errors.ts";
+import { parsePrefix } from "../../src/model/ip.ts";
+import { Registry } from "../../src/store/registry.ts";
+import { SqliteStore } from "../../src/store/sqlite-store.ts";
+import { createFakeLog } from "../fakes/fake-log.ts";
 
 /** As many containers as an engine starts at once. */
 const parallel = 8;

@@ -1,15 +1,15 @@
 /** A hundred hosts that ask a real store for blocks and addresses at the same time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createClusterStore } from "../../../src/cluster/create.ts";
-import type { ClusterStore } from "../../../src/cluster/port.ts";
-import { AddressBook } from "../../../src/ipam/address-book.ts";
-import { ClusterBlocks } from "../../../src/ipam/blocks/cluster-blocks.ts";
-import { parsePrefix } from "../../../src/model/ip.ts";
-import { Registry } from "../../../src/store/registry.ts";
-import { createFakeLog } from "../../fakes/fake-log.ts";
-import { FakeStore } from "../../fakes/fake-store.ts";
-import { startEtcd, threeOnLoopback } from "../../lab/etcd.ts";
+import { createClusterStore } from "../../src/cluster/create.ts";
+import type { ClusterStore } from "../../src/cluster/port.ts";
+import { AddressBook } from "../../src/ipam/address-book.ts";
+import { ClusterBlocks } from "../../src/ipam/blocks/cluster-blocks.ts";
+import { parsePrefix } from "../../src/model/ip.ts";
+import { Registry } from "../../src/store/registry.ts";
+import { createFakeLog } from "../fakes/fake-log.ts";
+import { FakeStore } from "../fakes/fake-store.ts";
+import { startEtcd, threeOnLoopback } from "../lab/etcd.ts";
 
 const hosts = 100;
 const addressesEach = 50;

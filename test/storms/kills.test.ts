@@ -7,12 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createClusterStore } from "../../../src/cluster/create.ts";
-import { readBlock } from "../../../src/cluster/documents.ts";
-import { blockOfKey, blocksPrefix } from "../../../src/cluster/keys.ts";
-import { type IpAddress, type Prefix, parsePrefix, prefixContains } from "../../../src/model/ip.ts";
-import { type EtcdCluster, startEtcd, threeOnLoopback } from "../../lab/etcd.ts";
-import { environment } from "../../lab/exec.ts";
+import { createClusterStore } from "../../src/cluster/create.ts";
+import { readBlock } from "../../src/cluster/documents.ts";
+import { blockOfKey, blocksPrefix } from "../../src/cluster/keys.ts";
+import { type IpAddress, type Prefix, parsePrefix, prefixContains } from "../../src/model/ip.ts";
+import { type EtcdCluster, startEtcd, threeOnLoopback } from "../lab/etcd.ts";
+import { environment } from "../lab/exec.ts";
 
 const hostCount = 8;
 const addressesEach = 1250;
