@@ -13,7 +13,8 @@ export async function followReadiness(workshop: Workshop, id: EndpointId, isRead
       return;
     }
     const after: Endpoint = { ...endpoint, healthy: isReady };
-    workshop.registry.putEndpoint(after);
+    // A full disk must not keep an address announced that nobody is to be sent to.
+    workshop.recordInAnyCase(() => workshop.registry.reduceEndpoint(after));
     // An address that was lost to another host is not announced, healthy or not.
     const metrics = new Set(workshop.endpointRoutes(network, after).map(keyOf));
     const isOther = (route: RouteSpec) => !metrics.has(keyOf(route));

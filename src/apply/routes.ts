@@ -29,12 +29,16 @@ async function settleOnce(workshop: Workshop): Promise<boolean> {
   const missing = wanted.filter((route) => !texts.has(routeText(route)));
   const orphans = present.filter((route) => !known.has(routeText(route)));
   // In this order: a route that gets another metric is never without either.
-  if (missing.length > 0) {
-    await kernel.routes.add(missing);
-  }
-  if (orphans.length > 0) {
-    log.warn("removed leftover routes", { orphans: orphans.map(routeText) });
-    await kernel.routes.remove(orphans);
+  try {
+    if (missing.length > 0) {
+      await kernel.routes.add(missing);
+    }
+  } finally {
+    // Whatever is in the way of another route: what nothing asks for is announced as long as it stands.
+    if (orphans.length > 0) {
+      log.warn("removed leftover routes", { orphans: orphans.map(routeText) });
+      await kernel.routes.remove(orphans);
+    }
   }
   return orphans.length + missing.length > 0;
 }

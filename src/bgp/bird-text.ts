@@ -54,9 +54,9 @@ function withinAny(prefixes: readonly Prefix[]): string {
 
 function filters(family: Family): string {
   const digit = digitOf(family);
-  return `# Preferred to what a peer says about the same address: the container is here.
+  return `# Preferred to what a peer says about the same address, announced or not: the container is here.
 filter fairway_learn${digit} {
-  if fairway_ours() then { preference = 200; accept; }
+  if defined(krt_source) && krt_source = ${routeProtocol} then { preference = 200; accept; }
   reject;
 }
 filter fairway_export${digit} {

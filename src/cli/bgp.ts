@@ -136,5 +136,9 @@ async function meantSessions(
   if (typed !== undefined) {
     return [ours.get(typed) ?? typed];
   }
-  return ours.size > 0 ? [...ours.values()] : (await port.sessions()).map(({ name }) => name);
+  if (ours.size > 0) {
+    return [...ours.values()];
+  }
+  // In FRR a name is a description, which several neighbors may share.
+  return (await port.sessions()).map(({ name, neighbor }) => (daemon === "frr" ? neighbor : name));
 }

@@ -54,6 +54,13 @@ const bgp = z
         refuse(["peers", index, key], "is that of another peer, too");
       }
     }
+    const twice = firstRepeated(one.peers.map(({ address }) => address));
+    if (one.daemon === "frr" && twice !== undefined) {
+      refuse(
+        ["peers", twice, "address"],
+        "is that of another peer, too, and FRR tells neighbors by their address alone",
+      );
+    }
   })
   .describe("an object");
 

@@ -14,6 +14,8 @@ const timeoutMs = 5000;
 /** Asks a Docker engine over its unix socket. */
 export class DockerodeEngine implements EnginePort {
   readonly #socketPath: string;
+  /** What containers that may be stopping were sent, by their ids. */
+  readonly #signals = new Map<string, readonly number[]>();
 
   constructor(socketPath: string) {
     this.#socketPath = socketPath;
@@ -32,23 +34,50 @@ export class DockerodeEngine implements EnginePort {
 
   async followReadiness(listener: (readiness: Readiness) => void, signal: AbortSignal): Promise<void> {
     const docker = await this.#connect({ timeout: timeoutMs });
-    const look = async (id: string, stoppedBy?: number) => {
-      const readiness = await readinessNow(docker, id, stoppedBy);
-      if (readiness !== undefined) {
-        listener(readiness);
+    const over = new AbortController();
+    const look = async (id: string): Promise<void> => {
+      const container = await inspect(docker, id);
+      if (container === "unknown") {
+        // It tells of a change once only. After a break in the conversation all are asked for anyway.
+        setTimeout(() => void (over.signal.aborted || signal.aborted ? undefined : look(id)), pauseMs).unref();
+      } else if (container !== "gone") {
+        listener(readinessOf(container, this.#signals.get(id)));
       }
     };
+    try {
+      await this.#follow(docker, look, signal);
+    } finally {
+      over.abort();
+    }
+  }
+
+  async #follow(docker: Docker, look: (id: string) => Promise<void>, signal: AbortSignal): Promise<void> {
     // Before the list, so that nothing is missed in between. It never ends by itself, so it has no deadline.
     const events = await containerEvents(await this.#connect({}), signal);
     for (const { Id: id } of await docker.listContainers()) {
       await look(id);
     }
-    for await (const { containerId, action, signal: stoppedBy } of events) {
-      await look(containerId, action === "kill" ? stoppedBy : undefined);
-      if (action === "kill") {
-        recheckLater(() => look(containerId), signal);
+    for await (const { containerId: id, action, signal: sent } of events) {
+      if (action === "start" || action === "restart") {
+        this.#signals.delete(id);
+      } else if (action === "kill" && sent !== undefined) {
+        this.#remember(id, sent, look);
       }
+      await look(id);
     }
+  }
+
+  /** A program may take the signal that asks it to stop for something else, and then runs on. */
+  #remember(id: string, sent: number, look: (id: string) => Promise<void>): void {
+    const signals = [...(this.#signals.get(id) ?? []), sent];
+    this.#signals.set(id, signals);
+    const timer = setTimeout(() => {
+      if (this.#signals.get(id) === signals) {
+        this.#signals.delete(id);
+        void look(id);
+      }
+    }, patienceMs);
+    timer.unref();
   }
 
   async #connect(options: { readonly timeout?: number }): Promise<Docker> {
@@ -58,10 +87,15 @@ export class DockerodeEngine implements EnginePort {
   }
 }
 
-const actions = ["start", "health_status", "kill", "pause", "unpause", "restart"];
+/** Until an engine is asked again that did not say. */
+const pauseMs = 2000;
+/** Longer than anybody lets a container take to stop. */
+const patienceMs = 600_000;
+
+const actions = ["start", "health_status", "kill", "pause", "unpause", "restart", "connect"];
 
 async function containerEvents(docker: Docker, signal: AbortSignal): Promise<AsyncIterable<ContainerEvent>> {
-  const filters = JSON.stringify({ type: ["container"], event: actions });
+  const filters = JSON.stringify({ type: ["container", "network"], event: actions });
   const stream = await docker.getEvents({ filters, abortSignal: signal });
   return (async function* () {
     for await (const line of createInterface({ input: stream })) {
@@ -73,21 +107,13 @@ async function containerEvents(docker: Docker, signal: AbortSignal): Promise<Asy
   })();
 }
 
-/** Undefined: it is gone by now, and with it its endpoints. */
-async function readinessNow(docker: Docker, id: string, stoppedBy?: number): Promise<Readiness | undefined> {
+/** Gone: and with it its endpoints. Unknown: the engine does not say. */
+async function inspect(docker: Docker, id: string): Promise<InspectedContainer | "gone" | "unknown"> {
   try {
-    return readinessOf((await docker.getContainer(id).inspect()) as InspectedContainer, stoppedBy);
-  } catch {
-    return undefined;
+    return (await docker.getContainer(id).inspect()) as InspectedContainer;
+  } catch (error) {
+    return (error as { readonly statusCode?: number }).statusCode === 404 ? "gone" : "unknown";
   }
-}
-
-/** A program may take the signal that asks it to stop for something else. */
-const patienceMs = 30_000;
-
-function recheckLater(look: () => Promise<void>, signal: AbortSignal): void {
-  const timer = setTimeout(() => void (signal.aborted ? undefined : look()), patienceMs);
-  timer.unref();
 }
 
 function containerNames(network: InspectedNetwork): Map<EndpointId, string> {

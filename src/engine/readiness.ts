@@ -17,17 +17,21 @@ export interface InspectedContainer {
 
 export interface ContainerEvent {
   readonly containerId: string;
-  /** "start", "health_status: healthy", "kill", … */
+  /** "start", "health_status: healthy", "kill", …; "connect": to a network */
   readonly action: string;
   /** Number of the signal of a kill. */
   readonly signal?: number;
 }
 
-/** One line of `GET /events`; undefined for what is no event of a container. */
+/** One line of `GET /events`; undefined for what is no event that a container took part in. */
 export function parseEvent(line: string): ContainerEvent | undefined {
   const event = parseObject(line);
   const actor = event["Actor"] as { readonly ID?: unknown; readonly Attributes?: Record<string, unknown> } | undefined;
   const [id, action] = [actor?.ID, event["Action"]];
+  const container = actor?.Attributes?.["container"];
+  if (event["Type"] === "network" && action === "connect" && typeof container === "string") {
+    return { containerId: container, action };
+  }
   if (event["Type"] !== "container" || typeof id !== "string" || typeof action !== "string") {
     return undefined;
   }
@@ -44,14 +48,14 @@ function parseObject(line: string): Record<string, unknown> {
   }
 }
 
-/** @param stoppedBy signal that somebody has just sent */
-export function readinessOf(container: InspectedContainer, stoppedBy?: number): Readiness {
+/** @param signals that somebody has sent it since it began */
+export function readinessOf(container: InspectedContainer, signals: readonly number[] = []): Readiness {
   const { State: state, NetworkSettings: settings } = container;
   const endpoints = Object.values(settings?.Networks ?? {})
     .map((network) => network?.EndpointID ?? "")
     .filter(isEndpointId);
   const health = state?.Health?.Status ?? "none";
-  const isStopping = stoppedBy !== undefined && endsIt(container, stoppedBy);
+  const isStopping = signals.some((signal) => endsIt(container, signal));
   const isReady = state?.Running === true && state.Paused !== true && (health === "none" || health === "healthy");
   return { endpoints, isReady: isReady && !isStopping };
 }

@@ -52,10 +52,25 @@ describe(`announce=healthy with engine ${engineUnderTest()}`, () => {
     const patient = ["sh", "-c", "trap : TERM; while :; do sleep 1; done"];
     const { ipv4 } = await rig.run("bb", "app", { command: patient, ready: undefined });
     await until(host, ipv4, [ANNOUNCED]);
-    const stopped = host.docker("stop", "-t", "6", "bb");
+    const stopped = host.docker("stop", "-t", "12", "bb");
     await until(host, ipv4, [LOCAL]);
+    // What is sent to it besides makes it look anew, and is no reason to send it traffic again.
+    await host.docker("kill", "-s", "WINCH", "bb");
+    await rig.network("side");
+    await host.docker("network", "connect", "side", "bb");
+    assert.deepEqual(await metricsOf(host, ipv4), [LOCAL]);
     assert.equal(await host.docker("inspect", "-f", "{{.State.Running}}", "bb"), "true");
     await stopped;
     assert.deepEqual(await metricsOf(host, ipv4), []);
+  });
+
+  test("a container that runs already is announced when it is connected", async () => {
+    const { host } = rig;
+    await rig.network("app", ...HEALTHY);
+    await rig.network("town");
+    await rig.run("cc", "town");
+    await host.docker("network", "connect", "app", "cc");
+    const { networks } = await rig.box("cc");
+    await until(host, networks["app"]?.ipv4 ?? "", [ANNOUNCED]);
   });
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
+import { followReadiness } from "../../../src/apply/readiness.ts";
 import { reconcile } from "../../../src/apply/reconcile.ts";
 import { followBlocks, settleRoutes } from "../../../src/apply/routes.ts";
 import { Workshop } from "../../../src/apply/workshop.ts";
@@ -78,6 +79,32 @@ describe("routes of flat addresses", () => {
     await settle();
     assert.deepEqual(routes(), all);
     assert.match(logged(), /warn removed leftover routes/);
+  });
+
+  test("that nothing asks for go even while somebody else's is in the way of another", async () => {
+    host.kernel.links.flatRoutes.clear();
+    host.kernel.routes.addForeign(block("10.20.1.2/32", 9910));
+    await host.kernel.routes.add([block("10.20.7.0/24")]);
+    await settle();
+    assert.ok(!routes().some((text) => text.startsWith("10.20.7.0")));
+    assert.match(logged(), /error could not bring routes in line: .*10\.20\.1\.2/);
+  });
+
+  test("of a container that is not healthy any more are not announced, though the disk is full", async () => {
+    await host.driver.createNetwork(routedNetworkRequest(2, { announce: "healthy" }), fakeCall());
+    await host.driver.createEndpoint(routedEndpointRequest(2, 2), fakeCall());
+    await host.driver.join(joinRequest(2, 2), fakeCall());
+    const metrics = (): string[] =>
+      routes()
+        .filter((text) => text.startsWith("10.20.2.3/32"))
+        .map((text) => text.slice(-4));
+    await followReadiness(host.workshop, endpointId(2), true);
+    assert.deepEqual(metrics(), ["9900"]);
+    host.run.process.failNext("store.putEndpoint", "ENOSPC");
+    await followReadiness(host.workshop, endpointId(2), false);
+    assert.deepEqual(metrics(), ["9910"]);
+    await settle();
+    assert.deepEqual(metrics(), ["9910"]);
   });
 
   test("of a pair that is down, or gone, are not missed", async () => {

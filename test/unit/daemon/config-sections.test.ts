@@ -83,6 +83,13 @@ describe("sections", () => {
       bgp({ peers: [peer, { ...peer, address: "10.99.0.2" }] }),
       "bgp.peers[1].name in FILE is that of another peer, too",
     ],
+    [
+      bgp({
+        daemon: "frr",
+        peers: ["eth0", "eth1"].map((one) => ({ ...peer, name: one, address: "fe80::1", interface: one })),
+      }),
+      "bgp.peers[1].address in FILE is that of another peer, too, and FRR tells neighbors by their address alone",
+    ],
     [bgp({ peers: [peer, { ...peer, name: "b" }] }), "bgp.peers[1].address in FILE is that of another peer, too"],
     [
       bgp({ controlSocket: "run/bird.ctl" }),
