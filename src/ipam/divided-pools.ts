@@ -10,7 +10,7 @@ import type { BlockUse, SharedSubnet } from "./blocks/parts.ts";
 import { notOfThisBlock } from "./blocks/refusals.ts";
 import type { AddressRequest } from "./ipam.ts";
 import type { LeaseBook } from "./lease-book.ts";
-import { addressTaken, noAddressLeft, notInSubnet } from "./refusals.ts";
+import { addressTaken, noAddressLeft, notDividedAnyMore, notInSubnet } from "./refusals.ts";
 import { coolDownMs, isUsable, type Offer, type SubnetLeases } from "./subnet-leases.ts";
 
 export interface DividedPoolsParts {
@@ -82,7 +82,7 @@ export class DividedPools implements BlockUse {
   }
 
   /** The disk has forgotten the lease already; what cannot be told now is found by the next comparison. */
-  async returnLoan(subnet: Prefix, { address, borrowedFrom }: Lease): Promise<void> {
+  async returnLoan(subnet: Prefix, { address, borrowedFrom }: Pick<Lease, "address" | "borrowedFrom">): Promise<void> {
     const { blocks, log } = this.#parts;
     if (borrowedFrom !== undefined) {
       await blocks?.returnLoan(subnet, { address, block: borrowedFrom }).catch((error: unknown) => {
@@ -149,8 +149,13 @@ export class DividedPools implements BlockUse {
         return address;
       }
       const borrowed = await this.#getMore(blocks, pool);
-      if (borrowed !== undefined && leases.leaseAt(borrowed.address) === undefined) {
+      // It may rest here since the days when its block was this host's.
+      if (borrowed !== undefined && !leases.isHeld(borrowed.address)) {
         return this.#takeBorrowed(leases, blocks, borrowed);
+      }
+      if (borrowed !== undefined) {
+        blocks.settled(borrowed.address);
+        await this.returnLoan(pool.subnet, { address: borrowed.address, borrowedFrom: borrowed.block });
       }
     }
     throw noAddressLeft(pool.subnet);
@@ -249,12 +254,7 @@ export class DividedPools implements BlockUse {
   #blocks({ subnet }: SubnetPool): ClusterBlocks {
     const { blocks } = this.#parts;
     if (blocks === undefined) {
-      throw new FairwayError({
-        code: "FW2005",
-        what: `subnet ${subnet} is divided among the hosts of a cluster, and no cluster is configured`,
-        why: "without the store that the hosts share, this host cannot know which addresses are its own",
-        fix: "put the section cluster back into the configuration, or remove the network and create it again",
-      });
+      throw notDividedAnyMore(subnet, false);
     }
     return blocks;
   }

@@ -3,7 +3,7 @@ import type { Division } from "../model/pool.ts";
 import { isIpv6Length, type PoolOptions } from "../options/pool-options.ts";
 import { isBlockLength, isWithin, longestBlock } from "./blocks/choice.ts";
 import type { ClusterBlocks } from "./blocks/cluster-blocks.ts";
-import { notInSubnet, pointlessOption } from "./refusals.ts";
+import { notDividedAnyMore, notInSubnet, pointlessOption } from "./refusals.ts";
 
 export interface DivisionWish {
   readonly subnet: Prefix;
@@ -25,6 +25,9 @@ export async function chooseDivision(wish: DivisionWish, cluster: Cluster | unde
     return fixed(subnet, range, options.blocks);
   }
   if (cluster?.flatSpace.some((space) => isWithin(subnet, space)) !== true) {
+    if (wish.known?.kind === "cluster") {
+      throw notDividedAnyMore(subnet, cluster !== undefined);
+    }
     refuseClusterOptions(subnet, options, cluster !== undefined);
     return undefined;
   }

@@ -28,6 +28,16 @@ export function poolOverlaps(subnet: Prefix, other: Prefix): FairwayError {
   });
 }
 
+/** Other hosts have blocks of it: it must not become this host's alone because the configuration has lost a line. */
+export function notDividedAnyMore(subnet: Prefix, hasCluster: boolean): FairwayError {
+  return new FairwayError({
+    code: "FW2005",
+    what: `subnet ${subnet} is divided among the hosts of a cluster, and ${hasCluster ? "it is outside the flatSpace of the configuration" : "no cluster is configured"}`,
+    why: "without the store that the hosts share, this host cannot know which addresses are its own",
+    fix: "put cluster and flatSpace back into the configuration, or remove the network and create it again",
+  });
+}
+
 export function notInSubnet(what: string, subnet: string): FairwayError {
   return new FairwayError({
     code: "FW3010",

@@ -133,13 +133,13 @@ export function toFlatChain(): NftChain {
           counter: true,
         }),
       ),
-      { match: [answered], action: { verdict: "accept" } },
       // What a bridge of ours lets its containers say is no proof that they are of this network.
       ...peerRules.map((rule): NftRule => ({ ...rule, match: [notFromBridge, ...rule.match] })),
-      ...[
-        { match: [fromFlat, { select: ["iifname"], in: "internal" }] as const },
-        { match: [{ select: ["oifname"], in: "internal" }] as const },
-      ].map(({ match }): NftRule => ({ match, action: { verdict: "drop" }, counter: true })),
+      // Before answers: an error message that quotes somebody's flow counts as one, whoever sends it.
+      { match: [fromFlat, { select: ["iifname"], in: "internal" }], action: { verdict: "drop" }, counter: true },
+      // Not before: routers between hosts say so when a packet is too big for their link.
+      { match: [answered], action: { verdict: "accept" } },
+      { match: [{ select: ["oifname"], in: "internal" }], action: { verdict: "drop" }, counter: true },
       { match: [published], action: { verdict: "accept" } },
       ...families.flatMap(reachableRules),
       { match: [], action: { verdict: "drop" }, counter: true },

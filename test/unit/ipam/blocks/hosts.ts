@@ -49,7 +49,7 @@ export class Host {
   process = new FakeProcess();
   blocks: ClusterBlocks;
   book: AddressBook;
-  readonly #flatSpace: Prefix;
+  #flatSpace: Prefix;
 
   constructor(cluster: FakeCluster, name: string, flatSpace = parsePrefix("10.244.0.0/16")) {
     this.name = name;
@@ -65,6 +65,12 @@ export class Host {
     this.process.kill();
     this.process = new FakeProcess();
     [this.blocks, this.book] = this.#open();
+  }
+
+  /** The same, with another configuration. */
+  restartWith(flatSpace: Prefix): void {
+    this.#flatSpace = flatSpace;
+    this.restart();
   }
 
   async pool(subnet = "10.244.0.0/16", options: Readonly<Record<string, string>> = {}): Promise<string> {

@@ -4,6 +4,7 @@ import { beforeEach, describe, test } from "node:test";
 import { coolDownMs } from "../../../../src/ipam/subnet-leases.ts";
 import { parsePrefix } from "../../../../src/model/ip.ts";
 import { FakeCluster } from "../../../fakes/fake-cluster.ts";
+import { ip } from "../../../fakes/requests.ts";
 import { Host, ownershipMs, pass } from "./hosts.ts";
 
 const subnet = "10.9.0.0/27";
@@ -98,6 +99,14 @@ describe("borrowing", () => {
     assert.deepEqual([released, kept], [["10.9.0.16/28"], ["10.9.0.0/28"]]);
   });
 
+  test("an address that rests here since its block was this host's can be borrowed", async () => {
+    const lease = { poolId: poolGuest, use: "container", releasedAtMs: guest.clocks.wall } as const;
+    guest.disk.putLease({ ...lease, address: ip("10.9.0.12") });
+    guest.restart();
+    assert.equal(await guest.address(poolGuest), "10.9.0.12");
+    assert.deepEqual(lent(), ["10.9.0.12"]);
+  });
+
   test("a loan that the daemon forgot in a crash goes back at the next comparison", async () => {
     await guest.blocks.compare();
     guest.process.failNext("pools.putLease", "ENOSPC");
@@ -106,4 +115,17 @@ describe("borrowing", () => {
     await guest.blocks.compare();
     assert.deepEqual(lent(), []);
   });
+});
+
+test("a divided subnet does not become one host's alone because the configuration lost its flat space", async () => {
+  const host = new Host(new FakeCluster(), "host", parsePrefix(subnet));
+  const poolId = await host.pool(subnet);
+  const address = await host.address(poolId);
+  host.restartWith(parsePrefix("10.10.0.0/16"));
+  host.book.beginReplay();
+  await assert.rejects(host.pool(subnet), { code: "FW2005", message: /10\.9\.0\.0\/27 is divided among the hosts/ });
+  host.restartWith(parsePrefix(subnet));
+  host.book.beginReplay();
+  assert.equal(await host.pool(subnet), poolId);
+  assert.ok(host.disk.loadPools().leases.some((lease) => lease.address === address));
 });
